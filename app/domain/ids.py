@@ -1,0 +1,56 @@
+"""Public identifiers: a typed prefix and the 128 bits of a UUID as 26 base32 characters (RFC 4648, lower case).
+
+Ids are random (uuid4) and made by the caller before the statement that stores them. A malformed id is
+indistinguishable from one that does not exist.
+"""
+
+from base64 import b32decode, b32encode
+from binascii import Error as MalformedError
+from enum import StrEnum
+from uuid import UUID
+
+_LENGTH = 26
+_PADDING = "======"
+
+
+class Prefix(StrEnum):
+    """The kind of object an id names; stands before the underscore."""
+
+    TENANT = "ten"
+    ORGANIZATION = "org"
+    CLIENT = "cli"
+    SECRET = "sec"
+    PROGRAM = "prg"
+    PLAYBOOK = "pbk"
+    LEAD = "lead"
+    NOTE = "note"
+    ACTIVITY = "act"
+    HANDOVER = "hov"
+    QUESTION = "qst"
+    OUTCOME = "out"
+    FEEDBACK = "fbk"
+    EVENT = "evt"
+    ENDPOINT = "whe"
+    DELIVERY = "dlv"
+    DESTINATION = "dst"
+    CLOCK = "clk"
+    ESCALATION = "esc"
+    IMPORT = "imp"
+    CLAIM = "clm"
+
+
+def show(prefix: Prefix, value: UUID) -> str:
+    """Return the public form of `value`, such as `lead_` and 26 characters."""
+    return f"{prefix}_{b32encode(value.bytes)[:_LENGTH].decode().lower()}"
+
+
+def read(prefix: Prefix, text: str) -> UUID | None:
+    """Return the UUID that `text` shows, or None unless it is exactly what `show` would print."""
+    head, _, tail = text.partition("_")
+    if head != prefix or len(tail) != _LENGTH or not tail.isascii() or tail != tail.lower():
+        return None
+    try:
+        value = UUID(bytes=b32decode(tail.upper() + _PADDING))
+    except (MalformedError, ValueError):
+        return None
+    return value if show(prefix, value) == text else None
