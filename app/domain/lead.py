@@ -1,0 +1,106 @@
+"""The state of one lead that decisions rest on, and what is known about it. No rules."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from app.domain.actor import Side
+from app.domain.playbook import FormField
+
+RECEIVED = "received"
+OPEN = "open"
+CLOSED = "closed"
+NOT_ACCEPTED = "not_accepted"
+
+PENDING_HANDOVER = frozenset({"requested", "answered", "returned"})
+"""Statuses in which a handover still awaits somebody; a lead has at most one such handover."""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A role of one organisation: the only thing that can own a lead or owe something (never a person)."""
+
+    organization_id: UUID
+    role: str
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """The handover a command is about: the pending one, or the one that the request names."""
+
+    id: UUID
+    status: str
+    giver: Party
+    receiver: Party
+    meeting_at: datetime | None
+    enters: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The last outcome of the lead."""
+
+    id: UUID
+    result: str
+    version: int
+    acknowledged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What `decide` may know of a lead. `activities` are (kind, disposition) pairs that were logged."""
+
+    id: UUID
+    tenant_id: UUID
+    partner_id: UUID
+    status: str
+    stage: str
+    owner: Party
+    known: frozenset[str]
+    completeness: float
+    activities: frozenset[tuple[str, str]]
+    handover: Handover | None
+    outcome: Outcome | None
+    test: bool = False
+
+    def organization_of(self, side: Side) -> UUID:
+        """Return the organisation of a side; the tenant's own organisation has the tenant's id (ADR 2)."""
+        return self.tenant_id if side is Side.INTERNAL else self.partner_id
+
+
+_UNKNOWN = "unknown"
+
+
+def _is_known(value: object) -> bool:
+    """A BANT value `unknown` was asked and not learned: it is not `none` and does not count as known."""
+    if isinstance(value, Mapping):
+        held = cast("Mapping[str, object]", value)
+        if "value" in held:
+            return held["value"] not in (None, "", _UNKNOWN)
+        return bool(held)
+    return value not in (None, "", [], (), _UNKNOWN)
+
+
+def known_fields(body: Mapping[str, object]) -> frozenset[str]:
+    """Return the JSON pointers of everything known in a lead's body, objects and leaves alike."""
+    found: set[str] = set()
+    stack: list[tuple[str, object]] = [("", body)]
+    while stack:
+        path, value = stack.pop()
+        if path and _is_known(value):
+            found.add(path)
+        if isinstance(value, Mapping):
+            stack.extend((f"{path}/{key}", held) for key, held in cast("Mapping[str, object]", value).items())
+    return frozenset(found)
+
+
+def form_state(form: Iterable[FormField], known: frozenset[str]) -> tuple[float, list[str]]:
+    """Return completeness (0..1, two decimals) of the context form and the pointers still missing, in form order."""
+    pointers = [asked.pointer for asked in form]
+    missing = [pointer for pointer in pointers if pointer not in known]
+    if not pointers:
+        return 1.0, []
+    return round((len(pointers) - len(missing)) / len(pointers), 2), missing

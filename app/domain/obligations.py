@@ -1,0 +1,145 @@
+"""Which clocks an event starts and stops, by the playbook of the lead. Due times come from `business_time`.
+
+A clock always runs on the calendar of whoever owes it, as it stood when the clock started.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from app.domain.business_time import Calendar, add, add_days, next_open
+from app.domain.lead import Lead, Party
+from app.domain.playbook import ClockRule, ClockStart, Duration, Playbook, Position
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A clock of the lead that has not been stopped; `late` once it was missed."""
+
+    id: UUID
+    key: str
+    due_at: datetime
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A clock to start: what is owed, by whom, to whom, from when until when."""
+
+    key: str
+    owed_by: Party
+    waiting: Party
+    started_at: datetime
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The clocks that a decision starts and the running ones that it stops."""
+
+    starts: tuple[Start, ...]
+    stops: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """The moments other than the event's own from which a clock may run."""
+
+    meeting_at: datetime | None = None
+    revisit_on: date | None = None
+    next_update_on: date | None = None
+    result: str | None = None
+
+
+Calendars = Callable[[UUID], Calendar]
+
+
+def due(calendar: Calendar, start: datetime, within: Duration) -> datetime:
+    """Return when a wait that began at `start` ends (UTC)."""
+    if within.unit == "elapsed_minutes":
+        return start + timedelta(minutes=within.amount)
+    if within.unit == "business_days":
+        return add_days(calendar, start, within.amount)
+    return add(calendar, start, within.amount)
+
+
+def _opening(calendar: Calendar, day: date) -> datetime:
+    """Return the first open moment on or after a calendar day of the owing organisation."""
+    return next_open(calendar, datetime.combine(day, time.min, ZoneInfo(calendar.time_zone)))
+
+
+def _begins(start: ClockStart, moments: Moments, calendar: Calendar, now: datetime) -> datetime:
+    if start.anchor == "meeting_at" and moments.meeting_at is not None:
+        return max(now, moments.meeting_at)
+    if start.anchor == "revisit_on" and moments.revisit_on is not None:
+        return max(now, _opening(calendar, moments.revisit_on))
+    if start.anchor == "next_update_on" and moments.next_update_on is not None:
+        return max(now, _opening(calendar, moments.next_update_on))
+    return now
+
+
+def parties(lead: Lead, position: Position) -> tuple[Party, Party]:
+    """Return (who owes, who waits) for a clock owed by `position` of the lead as it is after the decision."""
+    if position is Position.OWNER or lead.handover is None:
+        return lead.owner, _other_side(lead)
+    giver, receiver = lead.handover.giver, lead.handover.receiver
+    return (giver, receiver) if position is Position.GIVER else (receiver, giver)
+
+
+def _other_side(lead: Lead) -> Party:
+    """Who waits for the owner: the giver of its handover, else the owner's own organisation."""
+    if lead.handover is not None and lead.handover.giver != lead.owner:
+        return lead.handover.giver
+    return lead.owner
+
+
+def _starts(rule: ClockRule, event: str, result: str | None) -> ClockStart | None:
+    for start in rule.starts:
+        if start.on == event and (not start.results or result in start.results):
+            return start
+    return None
+
+
+def changes(
+    playbook: Playbook,
+    lead: Lead,
+    events: Iterable[str],
+    running: Iterable[Running],
+    calendars: Calendars,
+    moments: Moments,
+    now: datetime,
+) -> Changes:
+    """Return the clocks that `events` start and stop. `lead` is the lead after the decision.
+
+    A clock that starts while it runs is stopped and started anew; one that the stage does not list does not start.
+    An anchored start (a date that was not given) does not start the clock.
+    """
+    live: dict[str, list[UUID]] = {}
+    for clock in running:
+        live.setdefault(clock.key, []).append(clock.id)
+    starts: dict[str, Start] = {}
+    stops: list[UUID] = []
+    stage_clocks = playbook.stages[lead.stage].clocks
+    for event in events:
+        for key, rule in playbook.clocks.items():
+            start = _starts(rule, event, moments.result)
+            if event in rule.stops or start is not None:
+                stops.extend(live.pop(key, ()))
+                starts.pop(key, None)
+            if start is None or key not in stage_clocks or not _anchored(start, moments):
+                continue
+            owed_by, waiting = parties(lead, rule.owed_by)
+            calendar = calendars(owed_by.organization_id)
+            began = _begins(start, moments, calendar, now)
+            starts[key] = Start(key, owed_by, waiting, began, due(calendar, began, rule.within))
+    return Changes(tuple(starts.values()), tuple(stops))
+
+
+def _anchored(start: ClockStart, moments: Moments) -> bool:
+    values: Mapping[str, object | None] = {
+        "revisit_on": moments.revisit_on,
+        "next_update_on": moments.next_update_on,
+    }
+    return start.anchor not in values or values[start.anchor] is not None
