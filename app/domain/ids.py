@@ -19,7 +19,7 @@ class Prefix(StrEnum):
     TENANT = "ten"
     ORGANIZATION = "org"
     CLIENT = "cli"
-    SECRET = "sec"
+    SECRET = "sec"  # noqa: S105  # a prefix, not a secret
     PROGRAM = "prg"
     PLAYBOOK = "pbk"
     LEAD = "lead"

@@ -92,9 +92,7 @@ MOVES: Mapping[str, Move] = MappingProxyType(
         "accept": Move(
             _OPEN, ("handover.accepted", "ownership.changed"), _UNDECIDED, "accepted", "Accept the handover", "受領する"
         ),
-        "reject": Move(
-            _OPEN, ("handover.rejected",), _UNDECIDED, "rejected", "Reject the handover", "受領を断る"
-        ),
+        "reject": Move(_OPEN, ("handover.rejected",), _UNDECIDED, "rejected", "Reject the handover", "受領を断る"),
         "return": Move(
             _OPEN, ("handover.returned",), _UNDECIDED, "returned", "Return with questions", "質問を付けて差し戻す"
         ),
@@ -242,9 +240,7 @@ def _accept(_: Playbook, lead: Lead, command: Command) -> Verdict:
         return Refusal("handover-not-pending", "moves.accept", "The handover does not await this answer.")
     stage = lead.handover.enters or lead.stage
     events = (*move.events, "stage.entered") if stage != lead.stage else move.events
-    return Effects(
-        "moves.accept", lead.status, stage, lead.handover.receiver, handover=move.settles, events=events
-    )
+    return Effects("moves.accept", lead.status, stage, lead.handover.receiver, handover=move.settles, events=events)
 
 
 def _allowed_reason(playbook: Playbook, choice_set: str, command: Command, rule: str) -> Refusal | None:
@@ -326,9 +322,7 @@ def _reopen(playbook: Playbook, lead: Lead, _: Command) -> Verdict:
 
 
 def _plain(_: Playbook, lead: Lead, command: Command) -> Verdict:
-    return Effects(
-        f"moves.{command.name}", lead.status, lead.stage, lead.owner, events=MOVES[command.name].events
-    )
+    return Effects(f"moves.{command.name}", lead.status, lead.stage, lead.owner, events=MOVES[command.name].events)
 
 
 _READERS: Mapping[str, Callable[[Playbook, Lead, Command], Verdict]] = MappingProxyType(

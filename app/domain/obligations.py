@@ -5,11 +5,11 @@ A clock always runs on the calendar of whoever owes it, as it stood when the clo
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from app.domain.business_time import Calendar, add, add_days, next_open
+from app.domain.business_time import Calendar, add, add_days, between, next_open
 from app.domain.lead import Lead, Party
 from app.domain.playbook import ClockRule, ClockStart, Duration, Playbook, Position
 
@@ -67,17 +67,32 @@ def due(calendar: Calendar, start: datetime, within: Duration) -> datetime:
 
 def _opening(calendar: Calendar, day: date) -> datetime:
     """Return the first open moment on or after a calendar day of the owing organisation."""
-    return next_open(calendar, datetime.combine(day, time.min, ZoneInfo(calendar.time_zone)))
+    return next_open(calendar, datetime.combine(day, time.min, ZoneInfo(calendar.time_zone)).astimezone(UTC))
 
 
-def _begins(start: ClockStart, moments: Moments, calendar: Calendar, now: datetime) -> datetime:
-    if start.anchor == "meeting_at" and moments.meeting_at is not None:
-        return max(now, moments.meeting_at)
-    if start.anchor == "revisit_on" and moments.revisit_on is not None:
-        return max(now, _opening(calendar, moments.revisit_on))
+def closing(calendar: Calendar, day: date) -> datetime:
+    """Return the last business moment of a promised day; of the next business day where it has none."""
+    opens = _opening(calendar, day)
+    midnight = datetime.combine(
+        opens.astimezone(ZoneInfo(calendar.time_zone)).date() + timedelta(days=1),
+        time.min,
+        ZoneInfo(calendar.time_zone),
+    )
+    return add(calendar, opens, int(between(calendar, opens, midnight.astimezone(UTC))))
+
+
+def _span(
+    start: ClockStart, within: Duration, moments: Moments, calendar: Calendar, now: datetime
+) -> tuple[datetime, datetime]:
+    """Return (start, due). A promised update is due when its day ends; all else runs its full time from its anchor."""
     if start.anchor == "next_update_on" and moments.next_update_on is not None:
-        return max(now, _opening(calendar, moments.next_update_on))
-    return now
+        return now, max(now, closing(calendar, moments.next_update_on))
+    began = now
+    if start.anchor == "meeting_at" and moments.meeting_at is not None:
+        began = max(now, moments.meeting_at)
+    if start.anchor == "revisit_on" and moments.revisit_on is not None:
+        began = max(now, _opening(calendar, moments.revisit_on))
+    return began, due(calendar, began, within)
 
 
 def parties(lead: Lead, position: Position) -> tuple[Party, Party]:
@@ -132,8 +147,8 @@ def changes(
                 continue
             owed_by, waiting = parties(lead, rule.owed_by)
             calendar = calendars(owed_by.organization_id)
-            began = _begins(start, moments, calendar, now)
-            starts[key] = Start(key, owed_by, waiting, began, due(calendar, began, rule.within))
+            began, due_at = _span(start, rule.within, moments, calendar, now)
+            starts[key] = Start(key, owed_by, waiting, began, due_at)
     return Changes(tuple(starts.values()), tuple(stops))
 
 
