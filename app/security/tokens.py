@@ -1,0 +1,334 @@
+"""Owns access tokens: signing keys, issuing (RFC 9068, ES256 only) and verifying. The one module that imports jwt.
+
+Never fetches a key, never tells a caller why a token was refused, and never decides what an actor may do. PyJWT does
+the signature; the claims are read strictly here, because PyJWT keeps the last of duplicate claims and takes numbers
+as text. Times are seconds of Unix time; the clock is real time, never Baton's movable one.
+"""
+
+import re
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from json import dumps
+from secrets import token_hex
+from typing import Any, Final, Self, cast
+from uuid import UUID
+
+import jiter
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+
+from app.domain import ids
+from app.domain.actor import Actor, Side
+from app.domain.errors import UnauthenticatedError
+
+LIFETIME: Final = 600  # design section 3, decision 7
+MAX_LIFETIME: Final = 900
+LEEWAY: Final = 30
+MAX_TOKEN: Final = 4096  # characters; ours have about 700
+MAX_KID: Final = 64
+CACHE_SIZE: Final = 4096
+
+_ALGORITHM: Final = "ES256"
+_TYPE: Final = "at+jwt"
+_TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})  # RFC 9068 section 4
+_REFUSAL: Final = "The access token is not valid."
+_COORDINATE_BYTES: Final = 32
+# Three parts without padding, and 64 bytes of ES256 signature: one token has one text.
+_SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]{86}")
+_TOKEN_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_SCOPE = re.compile(r"[a-z_]+(?::[a-z_]+)?(?: [a-z_]+(?::[a-z_]+)?)*")
+_ROLE = re.compile(r"[a-z_]{1,64}")
+_MAX_ROLES: Final = 16
+
+# An instance that knows no other algorithm: nothing in a token can make it choose one.
+_JWS = jwt.PyJWS(algorithms=[_ALGORITHM])
+
+PublicKey = ec.EllipticCurvePublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """An ES256 key pair. `kid` is the thumbprint of the public key (RFC 7638), so it never names another key."""
+
+    kid: str
+    private: ec.EllipticCurvePrivateKey = field(repr=False)
+
+    @classmethod
+    def make(cls) -> Self:
+        """Return a new random key."""
+        return cls._of(ec.generate_private_key(ec.SECP256R1()))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read what `to_bytes` wrote. ValueError if it is no P-256 private key."""
+        private = load_der_private_key(data, password=None)
+        if not isinstance(private, ec.EllipticCurvePrivateKey):
+            raise ValueError("the signing key is not an elliptic-curve key")  # noqa: TRY004 - a bad value in storage
+        return cls._of(private)
+
+    def to_bytes(self) -> bytes:
+        """Return the private key as PKCS #8 DER, in the clear: the caller seals it before it is stored."""
+        return self.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+    @property
+    def public(self) -> PublicKey:
+        """Return the half that verifies."""
+        return self.private.public_key()
+
+    @classmethod
+    def _of(cls, private: ec.EllipticCurvePrivateKey) -> Self:
+        return cls(kid=public_jwk(private.public_key())["kid"], private=private)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says. `issued_at` and `expires_at` are whole seconds of Unix time."""
+
+    token_id: str
+    key_id: str
+    issued_at: int
+    expires_at: int
+    actor: Actor
+
+
+def public_jwk(key: PublicKey) -> dict[str, str]:
+    """Return the JWK of a P-256 public key, with its thumbprint as `kid`. ValueError for another curve."""
+    if not isinstance(key.curve, ec.SECP256R1):
+        raise ValueError("ES256 needs a P-256 key")  # noqa: TRY004 - the curve is a value of the key
+    numbers = key.public_numbers()
+    x, y = (_encoded(part.to_bytes(_COORDINATE_BYTES)) for part in (numbers.x, numbers.y))
+    thumbprint = sha256(f'{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'.encode()).digest()
+    return {
+        "kty": "EC",
+        "crv": "P-256",
+        "x": x,
+        "y": y,
+        "kid": _encoded(thumbprint),
+        "use": "sig",
+        "alg": _ALGORITHM,
+    }
+
+
+def jwks(keys: Iterable[PublicKey]) -> dict[str, list[dict[str, str]]]:
+    """Return the key-set document (RFC 7517) of `keys`, in their order."""
+    return {"keys": [public_jwk(key) for key in keys]}
+
+
+def issue(key: SigningKey, actor: Actor, *, issuer: str, audience: str, now: float, lifetime: int = LIFETIME) -> str:
+    """Return a signed access token for `actor`, valid from `now` for `lifetime` seconds (1 to 900).
+
+    ValueError if the lifetime is out of bounds, or a scope or role is missing or malformed: no such token would verify.
+    """
+    if not 1 <= lifetime <= MAX_LIFETIME:
+        raise ValueError(f"the lifetime must be 1 to {MAX_LIFETIME} seconds")
+    scope = " ".join(sorted(actor.scopes))
+    if not _SCOPE.fullmatch(scope) or not actor.roles or not all(_ROLE.fullmatch(role) for role in actor.roles):
+        raise ValueError("a token needs at least one scope and one role, each of a-z and _")
+    client = ids.show(ids.Prefix.CLIENT, actor.client_id)
+    issued_at = int(now)
+    claims: dict[str, object] = {
+        "iss": issuer,
+        "sub": client,
+        "client_id": client,
+        "aud": audience,
+        "exp": issued_at + lifetime,
+        "iat": issued_at,
+        "jti": token_hex(16),
+        "scope": scope,
+        "tid": ids.show(ids.Prefix.TENANT, actor.tenant_id),
+        "org": ids.show(ids.Prefix.ORGANIZATION, actor.organization_id),
+        "roles": sorted(actor.roles),
+        "side": actor.side.value,
+        "test": actor.test,
+    }
+    payload = dumps(claims, separators=(",", ":")).encode()
+    return _JWS.encode(payload, key.private, algorithm=_ALGORITHM, headers={"typ": _TYPE, "kid": key.kid})
+
+
+class Verifier:
+    """Verifies access tokens of one issuer for one audience, and remembers those that held until they expire.
+
+    Not thread-safe: one per process, used by its event loop. A verification takes about 0.3 ms, a remembered one 1 us.
+    """
+
+    __slots__ = ("_audience", "_clock", "_held", "_issuer", "_keys", "_refuses", "_size")
+
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        keys: Mapping[str, PublicKey],
+        *,
+        refuses: Callable[[Claims], bool] = lambda _: False,
+        clock: Callable[[], float] = time.time,
+        cache_size: int = CACHE_SIZE,
+    ) -> None:
+        """Take the trusted keys by key id.
+
+        `refuses` is asked once before a token is remembered: it answers from memory whether the token or its client
+        is revoked. What is revoked later, the revocation check hands to `drop`, or the memory would outlive it.
+        """
+        self._issuer, self._audience = issuer, audience
+        self._refuses, self._clock, self._size = refuses, clock, cache_size
+        self._held: OrderedDict[str, Claims] = OrderedDict()
+        self._keys = _trusted(keys)
+
+    def trust(self, keys: Mapping[str, PublicKey]) -> None:
+        """Replace the trusted keys; tokens signed by a key that is gone are forgotten. ValueError for a bad key."""
+        self._keys = _trusted(keys)
+        self.drop(lambda claims: claims.key_id not in self._keys)
+
+    def drop(self, predicate: Callable[[Claims], bool]) -> int:
+        """Forget the remembered tokens that `predicate` holds for; return how many."""
+        gone = [token for token, claims in self._held.items() if predicate(claims)]
+        for token in gone:
+            del self._held[token]
+        return len(gone)
+
+    def clear(self) -> None:
+        """Forget every remembered token."""
+        self._held.clear()
+
+    def verify(self, token: str) -> Claims:
+        """Return what `token` says, or raise UnauthenticatedError, with one message for every reason."""
+        now = self._clock()
+        held = self._held.get(token)
+        if held is not None:
+            if now < held.expires_at:
+                self._held.move_to_end(token)
+                return held
+            del self._held[token]
+        try:
+            claims = self._check(token, now)
+        except (_RefusedError, jwt.PyJWTError):
+            raise UnauthenticatedError(_REFUSAL) from None
+        if self._refuses(claims):
+            raise UnauthenticatedError(_REFUSAL)
+        if now < claims.expires_at:
+            self._held[token] = claims
+            if len(self._held) > self._size:
+                self._held.popitem(last=False)
+        return claims
+
+    def _check(self, token: str, now: float) -> Claims:
+        shape = _SHAPE.fullmatch(token) if len(token) <= MAX_TOKEN else None
+        if shape is None:
+            raise _RefusedError
+        kid = _key_id(_strict_object(shape[1]))
+        key = self._keys.get(kid)
+        if key is None:
+            raise _RefusedError
+        _JWS.decode_complete(token, key, algorithms=[_ALGORITHM])
+        payload = _strict_object(shape[2])
+        if payload.get("iss") != self._issuer or payload.get("aud") != self._audience:
+            raise _RefusedError
+        issued_at, expires_at = _period(payload, now)
+        return Claims(
+            token_id=_matching(_TOKEN_ID, payload.get("jti")),
+            key_id=kid,
+            issued_at=issued_at,
+            expires_at=expires_at,
+            actor=_actor(payload),
+        )
+
+
+class _RefusedError(Exception):
+    """A token that does not hold; never leaves this module."""
+
+
+def _trusted(keys: Mapping[str, PublicKey]) -> dict[str, PublicKey]:
+    for kid, key in keys.items():
+        if not 1 <= len(kid) <= MAX_KID:
+            raise ValueError(f"a key id must have 1 to {MAX_KID} characters")
+        public_jwk(key)
+    return dict(keys)
+
+
+def _encoded(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _strict_object(part: str) -> dict[str, Any]:
+    try:
+        data = urlsafe_b64decode(part + "=" * (-len(part) % 4))
+        value: object = jiter.from_json(data, allow_inf_nan=False, catch_duplicate_keys=True)
+    except ValueError:
+        raise _RefusedError from None
+    if not isinstance(value, dict):
+        raise _RefusedError
+    return cast("dict[str, Any]", value)
+
+
+def _key_id(header: dict[str, Any]) -> str:
+    kind, kid = header.get("typ"), header.get("kid")
+    if header.get("alg") != _ALGORITHM or "crit" in header or "b64" in header:
+        raise _RefusedError
+    if not isinstance(kind, str) or kind.lower() not in _TYPES or not isinstance(kid, str) or len(kid) > MAX_KID:
+        raise _RefusedError
+    return kid
+
+
+def _period(payload: dict[str, Any], now: float) -> tuple[int, int]:
+    issued_at, expires_at = _seconds(payload.get("iat")), _seconds(payload.get("exp"))
+    starts_at = _seconds(payload["nbf"]) if "nbf" in payload else issued_at
+    if max(issued_at, starts_at) > now + LEEWAY or expires_at <= now - LEEWAY:
+        raise _RefusedError
+    if not 0 < expires_at - issued_at <= MAX_LIFETIME:
+        raise _RefusedError
+    return issued_at, expires_at
+
+
+def _actor(payload: dict[str, Any]) -> Actor:
+    client, side, test = payload.get("client_id"), payload.get("side"), payload.get("test")
+    # For client credentials RFC 9068 section 2.2 makes the client its own subject.
+    if payload.get("sub") != client or side not in tuple(Side) or not isinstance(test, bool):
+        raise _RefusedError
+    return Actor(
+        tenant_id=_id(ids.Prefix.TENANT, payload.get("tid")),
+        organization_id=_id(ids.Prefix.ORGANIZATION, payload.get("org")),
+        client_id=_id(ids.Prefix.CLIENT, client),
+        side=Side(side),
+        roles=_roles(payload.get("roles")),
+        scopes=frozenset(_matching(_SCOPE, payload.get("scope")).split(" ")),
+        test=test,
+    )
+
+
+def _seconds(value: object) -> int:
+    # type(), not isinstance: true and false are integers to Python.
+    if type(value) is not int:
+        raise _RefusedError
+    return value
+
+
+def _matching(pattern: re.Pattern[str], value: object) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise _RefusedError
+    return value
+
+
+def _id(prefix: ids.Prefix, value: object) -> UUID:
+    found = ids.read(prefix, value) if isinstance(value, str) else None
+    if found is None:
+        raise _RefusedError
+    return found
+
+
+def _roles(value: object) -> frozenset[str]:
+    if not isinstance(value, list):
+        raise _RefusedError
+    listed = cast("list[object]", value)
+    roles = frozenset(_matching(_ROLE, role) for role in listed)
+    if not 1 <= len(roles) == len(listed) <= _MAX_ROLES:
+        raise _RefusedError
+    return roles
