@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from math import isnan
 from types import MappingProxyType
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -188,7 +189,7 @@ def parse_calendar(document: Mapping[str, object]) -> Calendar:
     _refuse_unknown("", document, {"time_zone", "weekly", "closures", "exceptions", "known_through"})
     time_zone = document.get("time_zone")
     if not isinstance(time_zone, str):
-        raise ValueError('time_zone: an IANA name such as "Asia/Tokyo" is needed')
+        raise _needed("time_zone", 'an IANA name such as "Asia/Tokyo"')
     weekly = _mapping("weekly", document.get("weekly"))
     _refuse_unknown("weekly.", weekly, set(DAY_NAMES))
     if not any(weekly.values()):
@@ -219,9 +220,10 @@ def _open(calendar: Calendar, since: int, until: int) -> Iterator[tuple[int, int
         for opens, closes in calendar.spans(ordinal):
             if closes <= since:
                 continue
-            if opens >= until:
+            since = max(opens, since)
+            if since >= until:
                 return
-            yield max(opens, since), min(closes, until)
+            yield since, min(closes, until)
             since = closes
 
 
@@ -275,7 +277,7 @@ def _datetime(moment: int) -> datetime:
 
 
 def _microseconds(minutes: float) -> int:
-    if not 0 <= minutes:
+    if isnan(minutes) or minutes < 0:
         raise ValueError("minutes: at least 0")
     if minutes > HORIZON_DAYS * _DAY_MINUTES:
         raise _no_business_time()
@@ -306,6 +308,10 @@ def _refuse_disorder(path: str, windows: Windows, day_before: Windows) -> None:
         raise ValueError(f"{path}: a window overlaps one of the day before")
 
 
+def _needed(path: str, what: str) -> ValueError:
+    return ValueError(f"{path}: {what} is needed")
+
+
 def _refuse_unknown(prefix: str, document: Mapping[str, object], known: set[str]) -> None:
     for key in document:
         if key not in known:
@@ -314,13 +320,13 @@ def _refuse_unknown(prefix: str, document: Mapping[str, object], known: set[str]
 
 def _mapping(path: str, value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{path}: an object is needed")  # noqa: TRY004 - one error class for a bad document
+        raise _needed(path, "an object")
     return cast("Mapping[str, object]", value)
 
 
 def _sequence(path: str, value: object) -> Sequence[object]:
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{path}: a list is needed")  # noqa: TRY004 - one error class for a bad document
+        raise _needed(path, "a list")
     return cast("Sequence[object]", value)
 
 
@@ -330,7 +336,7 @@ def _closed_on(path: str, closure: object) -> date:
     entry = _mapping(path, closure)
     _refuse_unknown(f"{path}.", entry, {"on", "label"})
     if not isinstance(entry.get("label", ""), str):
-        raise ValueError(f"{path}.label: text is needed")
+        raise _needed(f"{path}.label", "text")
     return _date(f"{path}.on", entry.get("on"))
 
 
@@ -340,7 +346,7 @@ def _date(path: str, value: object) -> date:
     except ValueError:
         day = None
     if day is None or day.isoformat() != value or not 1970 <= day.year < 9990:
-        raise ValueError(f'{path}: a date such as "2026-12-29" is needed')
+        raise _needed(path, 'a date such as "2026-12-29"')
     return day
 
 
@@ -352,7 +358,7 @@ def _windows(path: str, value: object) -> Windows:
 def _window(path: str, value: object) -> tuple[int, int]:
     match = _WINDOW.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f'{path}: a window such as "09:00-12:00" is needed')
+        raise _needed(path, 'a window such as "09:00-12:00"')
     from_hour, from_minute, to_hour, to_minute = map(int, match.groups())
     start, end = from_hour * 60 + from_minute, to_hour * 60 + to_minute
     if start == end:
