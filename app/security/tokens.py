@@ -1,4 +1,4 @@
-"""Owns access tokens: signing keys, issuing (RFC 9068, ES256 only) and verifying. The one module that imports jwt.
+"""Owns access tokens (RFC 9068, ES256 only) and client assertions (RFC 7523). The one module that imports jwt.
 
 Never fetches a key, never tells a caller why a token was refused, and never decides what an actor may do. PyJWT does
 the signature; the claims are read strictly here, because PyJWT keeps the last of duplicate claims and takes numbers
@@ -7,87 +7,48 @@ as text. Times are seconds of Unix time; the clock is real time, never Baton's m
 
 import re
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass
 from json import dumps
 from secrets import token_hex
-from typing import Any, Final, Self, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 import jiter
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
 
 from app.domain import ids
 from app.domain.actor import Actor, Side
 from app.domain.errors import UnauthenticatedError
+from app.security.signing_keys import ALGORITHM, PublicKey, SigningKey, public_jwk
 
 LIFETIME: Final = 600  # design section 3, decision 7
 MAX_LIFETIME: Final = 900
+MAX_ASSERTION_LIFETIME: Final = 300
 LEEWAY: Final = 30
 MAX_TOKEN: Final = 4096  # characters; ours have about 700
 MAX_KID: Final = 64
 CACHE_SIZE: Final = 4096
 
-_ALGORITHM: Final = "ES256"
 _TYPE: Final = "at+jwt"
 _TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})  # RFC 9068 section 4
 _REFUSAL: Final = "The access token is not valid."
-_COORDINATE_BYTES: Final = 32
+_ASSERTION_TYPES: Final = frozenset({"jwt", "client-authentication+jwt"})
+_ASSERTION_REFUSAL: Final = "The client could not be authenticated."
 # Three parts without padding, and 64 bytes of ES256 signature: one token has one text.
 _SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]{86}")
 _TOKEN_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_ASSERTION_ID = re.compile(r"[\x21-\x7e]{1,255}")
 _SCOPE = re.compile(r"[a-z_]+(?::[a-z_]+)?(?: [a-z_]+(?::[a-z_]+)?)*")
 _ROLE = re.compile(r"[a-z_]{1,64}")
 _MAX_ROLES: Final = 16
 
 # An instance that knows no other algorithm: nothing in a token can make it choose one.
-_JWS = jwt.PyJWS(algorithms=[_ALGORITHM])
-
-PublicKey = ec.EllipticCurvePublicKey
-
-
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    """An ES256 key pair. `kid` is the thumbprint of the public key (RFC 7638), so it never names another key."""
-
-    kid: str
-    private: ec.EllipticCurvePrivateKey = field(repr=False)
-
-    @classmethod
-    def make(cls) -> Self:
-        """Return a new random key."""
-        return cls._of(ec.generate_private_key(ec.SECP256R1()))
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """Read what `to_bytes` wrote. ValueError if it is no P-256 private key."""
-        private = load_der_private_key(data, password=None)
-        if not isinstance(private, ec.EllipticCurvePrivateKey):
-            raise ValueError("the signing key is not an elliptic-curve key")  # noqa: TRY004 - a bad value in storage
-        return cls._of(private)
-
-    def to_bytes(self) -> bytes:
-        """Return the private key as PKCS #8 DER, in the clear: the caller seals it before it is stored."""
-        return self.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-
-    @property
-    def public(self) -> PublicKey:
-        """Return the half that verifies."""
-        return self.private.public_key()
-
-    @classmethod
-    def _of(cls, private: ec.EllipticCurvePrivateKey) -> Self:
-        return cls(kid=public_jwk(private.public_key())["kid"], private=private)
+_JWS = jwt.PyJWS(algorithms=[ALGORITHM])
+# Its private half is gone at once: a client without keys costs a verification as any other does.
+_NOBODY = SigningKey.make().public
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,29 +60,6 @@ class Claims:
     issued_at: int
     expires_at: int
     actor: Actor
-
-
-def public_jwk(key: PublicKey) -> dict[str, str]:
-    """Return the JWK of a P-256 public key, with its thumbprint as `kid`. ValueError for another curve."""
-    if not isinstance(key.curve, ec.SECP256R1):
-        raise ValueError("ES256 needs a P-256 key")  # noqa: TRY004 - the curve is a value of the key
-    numbers = key.public_numbers()
-    x, y = (_encoded(part.to_bytes(_COORDINATE_BYTES)) for part in (numbers.x, numbers.y))
-    thumbprint = sha256(f'{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'.encode()).digest()
-    return {
-        "kty": "EC",
-        "crv": "P-256",
-        "x": x,
-        "y": y,
-        "kid": _encoded(thumbprint),
-        "use": "sig",
-        "alg": _ALGORITHM,
-    }
-
-
-def jwks(keys: Iterable[PublicKey]) -> dict[str, list[dict[str, str]]]:
-    """Return the key-set document (RFC 7517) of `keys`, in their order."""
-    return {"keys": [public_jwk(key) for key in keys]}
 
 
 def issue(key: SigningKey, actor: Actor, *, issuer: str, audience: str, now: float, lifetime: int = LIFETIME) -> str:
@@ -152,7 +90,7 @@ def issue(key: SigningKey, actor: Actor, *, issuer: str, audience: str, now: flo
         "test": actor.test,
     }
     payload = dumps(claims, separators=(",", ":")).encode()
-    return _JWS.encode(payload, key.private, algorithm=_ALGORITHM, headers={"typ": _TYPE, "kid": key.kid})
+    return _JWS.encode(payload, key.private, algorithm=ALGORITHM, headers={"typ": _TYPE, "kid": key.kid})
 
 
 class Verifier:
@@ -210,7 +148,7 @@ class Verifier:
             del self._held[token]
         try:
             claims = self._check(token, now)
-        except (_RefusedError, jwt.PyJWTError):
+        except _RefusedError:
             raise UnauthenticatedError(_REFUSAL) from None
         if self._refuses(claims):
             raise UnauthenticatedError(_REFUSAL)
@@ -221,15 +159,12 @@ class Verifier:
         return claims
 
     def _check(self, token: str, now: float) -> Claims:
-        shape = _SHAPE.fullmatch(token) if len(token) <= MAX_TOKEN else None
-        if shape is None:
-            raise _RefusedError
-        kid = _key_id(_strict_object(shape[1]))
+        header, body = _parts(token)
+        kid = _key_id(header)
         key = self._keys.get(kid)
-        if key is None:
+        if key is None or not _signed_by(key, token):
             raise _RefusedError
-        _JWS.decode_complete(token, key, algorithms=[_ALGORITHM])
-        payload = _strict_object(shape[2])
+        payload = _strict_object(body)
         if payload.get("iss") != self._issuer or payload.get("aud") != self._audience:
             raise _RefusedError
         issued_at, expires_at = _period(payload, now)
@@ -242,8 +177,62 @@ class Verifier:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """A client assertion that holds. The caller accepts each `token_id` of a client once until `expires_at`."""
+
+    token_id: str
+    expires_at: int
+
+
+def client_named_by(assertion: str) -> str | None:
+    """Return the client id that an assertion claims, unverified: good for looking its keys up and nothing else."""
+    try:
+        subject = _strict_object(_parts(assertion)[1]).get("sub")
+    except _RefusedError:
+        return None
+    return subject if isinstance(subject, str) else None
+
+
+def verify_assertion(assertion: str, *, client: str, keys: Iterable[PublicKey], issuer: str, now: float) -> Assertion:
+    """Return the assertion by which `client` proves one of its registered `keys` (private_key_jwt).
+
+    The audience must be our issuer alone (rfc7523bis): a token-endpoint URL is refused. It lives 300 s at most.
+    Raises UnauthenticatedError, with one message for every reason, also where `keys` is empty.
+    """
+    try:
+        return _checked_assertion(assertion, client=client, keys=keys, issuer=issuer, now=now)
+    except _RefusedError:
+        raise UnauthenticatedError(_ASSERTION_REFUSAL) from None
+
+
 class _RefusedError(Exception):
-    """A token that does not hold; never leaves this module."""
+    """A token or assertion that does not hold; never leaves this module."""
+
+
+def _checked_assertion(assertion: str, *, client: str, keys: Iterable[PublicKey], issuer: str, now: float) -> Assertion:
+    header, body = _parts(assertion)
+    kind = header.get("typ", "JWT")
+    if not isinstance(kind, str) or kind.lower() not in _ASSERTION_TYPES:
+        raise _RefusedError
+    if not any(_signed_by(key, assertion) for key in (*keys, _NOBODY)):
+        raise _RefusedError
+    payload = _strict_object(body)
+    if payload.get("iss") != client or payload.get("sub") != client or payload.get("aud") not in (issuer, [issuer]):
+        raise _RefusedError
+    expires_at = _seconds(payload.get("exp"))
+    starts_at = max(_seconds(payload.get(name, 0)) for name in ("iat", "nbf"))
+    if starts_at > now + LEEWAY or not now - LEEWAY < expires_at <= now + MAX_ASSERTION_LIFETIME + LEEWAY:
+        raise _RefusedError
+    return Assertion(_matching(_ASSERTION_ID, payload.get("jti")), expires_at)
+
+
+def _signed_by(key: PublicKey, token: str) -> bool:
+    try:
+        _JWS.decode_complete(token, key, algorithms=[ALGORITHM])
+    except jwt.PyJWTError:
+        return False
+    return True
 
 
 def _trusted(keys: Mapping[str, PublicKey]) -> dict[str, PublicKey]:
@@ -252,10 +241,6 @@ def _trusted(keys: Mapping[str, PublicKey]) -> dict[str, PublicKey]:
             raise ValueError(f"a key id must have 1 to {MAX_KID} characters")
         public_jwk(key)
     return dict(keys)
-
-
-def _encoded(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _strict_object(part: str) -> dict[str, Any]:
@@ -269,10 +254,18 @@ def _strict_object(part: str) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
+def _parts(token: str) -> tuple[dict[str, Any], str]:
+    shape = _SHAPE.fullmatch(token) if len(token) <= MAX_TOKEN else None
+    if shape is None:
+        raise _RefusedError
+    header = _strict_object(shape[1])
+    if header.get("alg") != ALGORITHM or "crit" in header or "b64" in header:
+        raise _RefusedError
+    return header, shape[2]
+
+
 def _key_id(header: dict[str, Any]) -> str:
     kind, kid = header.get("typ"), header.get("kid")
-    if header.get("alg") != _ALGORITHM or "crit" in header or "b64" in header:
-        raise _RefusedError
     if not isinstance(kind, str) or kind.lower() not in _TYPES or not isinstance(kid, str) or len(kid) > MAX_KID:
         raise _RefusedError
     return kid

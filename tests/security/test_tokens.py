@@ -12,13 +12,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.actor import Actor, Side
 from app.domain.errors import UnauthenticatedError
-from app.security.tokens import Claims, SigningKey, Verifier, issue, jwks
+from app.security.signing_keys import SigningKey, jwks, read_public_jwk
+from app.security.tokens import Claims, Verifier, issue
 
 NOW = 1_800_000_000
 ISSUER = "https://baton.example"
@@ -396,6 +397,14 @@ def test_a_signing_key_survives_storage_and_hides_itself() -> None:
     assert repr(KEY) == f"SigningKey(kid='{KEY.kid}')"
 
 
+def test_what_is_no_p256_private_key_is_not_read_as_a_signing_key() -> None:
+    as_stored = (Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    other_curve = ec.generate_private_key(ec.SECP384R1()).private_bytes(*as_stored)
+    for data in (other_curve, RSA_KEY.private_bytes(*as_stored), b"", KEY.to_bytes()[:-1]):
+        with pytest.raises(ValueError, match=r"."):
+            SigningKey.from_bytes(data)
+
+
 def test_the_key_set_shows_the_public_half_only_under_its_thumbprint() -> None:
     # Key and thumbprint of RFC 9449, figures 2 and 16.
     x, y = "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs", "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"
@@ -404,6 +413,27 @@ def test_the_key_set_shows_the_public_half_only_under_its_thumbprint() -> None:
     assert jwks([numbers.public_key()]) == {
         "keys": [{"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid, "use": "sig", "alg": "ES256"}]
     }
+    assert read_public_jwk({"kty": "EC", "crv": "P-256", "x": x, "y": y}).public_numbers() == numbers
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kty": "oct"},
+        {"crv": "P-384"},
+        {"d": "AAAA"},
+        {"x": None},
+        {"x": "AAAA"},
+        {"x": "A" * 43},
+        {"y": "!" * 43},
+        {"y": "A" * 42 + "="},
+    ],
+)
+def test_what_is_no_public_p256_key_is_not_registered(change: dict[str, object]) -> None:
+    good = dict(jwks([KEY.public])["keys"][0])
+    assert read_public_jwk(good).public_numbers() == KEY.public.public_numbers()
+    with pytest.raises(ValueError, match=r"."):
+        read_public_jwk({**good, **change})
 
 
 def test_only_the_token_module_imports_jwt() -> None:
