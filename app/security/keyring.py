@@ -87,7 +87,7 @@ class MasterKeys:
         start = 2 + (blob[1] if len(blob) > 1 else 0)
         head, nonce, sealed = blob[:start], blob[start : start + _NONCE_BYTES], blob[start + _NONCE_BYTES :]
         sealer = self._sealers.get(head[2:])
-        if sealer is None or head[0] != _FORMAT or len(sealed) < _TAG_BYTES:
+        if sealer is None or len(sealed) < _TAG_BYTES:
             raise UnsealError("the sealed value cannot be opened")
         try:
             return sealer.decrypt(nonce, sealed, head + _place(tenant, table, column, row))

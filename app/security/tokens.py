@@ -259,7 +259,7 @@ def _parts(token: str) -> tuple[dict[str, Any], str]:
     if shape is None:
         raise _RefusedError
     header = _strict_object(shape[1])
-    if header.get("alg") != ALGORITHM or "crit" in header or "b64" in header:
+    if header.get("alg") != ALGORITHM or "crit" in header:
         raise _RefusedError
     return header, shape[2]
 

@@ -57,6 +57,10 @@ def test_what_is_no_secret_has_no_id_and_matches_nothing(text: str) -> None:
     assert not matches(text, [make_client_secret(UUID(int=7)).digest])
 
 
+def test_a_right_checksum_does_not_make_up_for_a_wrong_shape() -> None:
+    assert secret_id_of("bt_cs_" + "A" * 26 + "_" + "0" * 43 + "15BMxm") is None
+
+
 def test_a_line_break_is_not_part_of_a_secret() -> None:
     assert secret_id_of(make_client_secret(UUID(int=7)).text + "\n") is None
 

@@ -185,6 +185,8 @@ BAD: dict[str, str] = {
     "iat 31 s ahead": claims(iat=NOW + 31),
     "iat as text": claims(iat=str(NOW)),
     "nbf 31 s ahead": claims(nbf=NOW + 31),
+    "iat 31 s ahead, nbf past": claims(iat=NOW + 31, nbf=NOW),
+    "nbf true": claims(nbf=True),
     "nbf as text": claims(nbf="0"),
     # who
     **{f"without {name}": without(name) for name in CLAIMS},
@@ -213,6 +215,7 @@ BAD: dict[str, str] = {
     "claim repeated with an escape": forge(duplicated(json.dumps(CLAIMS), ', "si\\u0064e": "internal"')),
     "payload is a list": forge("[]"),
     "payload is not JSON": forge("{"),
+    "not a number": forge(json.dumps({**CLAIMS, "later": float("nan")})),
     "payload has a tail": forge(json.dumps(CLAIMS) + "{}"),
     "payload too deep": forge("[" * 2000 + "]" * 2000),
     "signature missing": forge(sign=lambda _: b""),
@@ -331,6 +334,7 @@ def test_a_remembered_token_does_not_outlive_its_expiry() -> None:
     assert check.verify(token) is first
     clock.now = NOW + 600
     assert check.verify(token) is not first
+    assert check.drop(lambda _: True) == 0
     clock.now = NOW + 630
     with pytest.raises(UnauthenticatedError):
         check.verify(token)
