@@ -1,0 +1,243 @@
+"""The one transaction handle. Nothing else begins, commits or rolls back.
+
+A transaction is lazy: BEGIN and the caller's identity travel with its first statement, so a request that is refused
+before it touches the database costs it nothing. The identity is transaction-local (`set_config(..., true)`), which is
+what row-level security reads and what survives a pooler in transaction mode. A wake-up for the workers is sent after
+the commit, on a connection of its own, never inside a business transaction (design 7.10).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from app.domain.actor import Actor, Side
+
+WAKE_CHANNEL = "baton_wake"
+_WAKE_GAP_S = 0.01
+"""At most one wake-up per 10 ms and process (design 7.10)."""
+
+
+class Login(StrEnum):
+    """A database login; each has its own pool and its own policies."""
+
+    PARTNER = "partner"
+    INTERNAL = "internal"
+    AUTH = "auth"
+    WORKER = "worker"
+
+    @property
+    def user(self) -> str:
+        """The PostgreSQL role of this login."""
+        return f"baton_{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What row-level security is told about the caller; all None for work across tenants (auth, worker)."""
+
+    login: Login
+    tenant_id: UUID | None = None
+    organization_id: UUID | None = None
+    client_id: UUID | None = None
+
+    @classmethod
+    def of(cls, actor: Actor) -> "Identity":
+        """Return the identity of an API caller: its organisation's kind picks the login."""
+        login = Login.PARTNER if actor.side is Side.PARTNER else Login.INTERNAL
+        return cls(login, actor.tenant_id, actor.organization_id, actor.client_id)
+
+    def binding(self) -> str:
+        """Return the statements that open a transaction for this identity. UUIDs only: nothing to escape."""
+        settings = {
+            "tenant_id": self.tenant_id,
+            "organization_id": self.organization_id,
+            "client_id": self.client_id,
+        }
+        bound = ", ".join(f"set_config('baton.{key}', '{value}', true)" for key, value in settings.items() if value)
+        return f"begin; select {bound}" if bound else "begin"
+
+
+class Transaction:
+    """Statements of one unit of work, run on one asyncpg connection as one login."""
+
+    __slots__ = ("_connection", "_held", "_now", "_pool", "_wakes", "identity")
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", identity: Identity) -> None:
+        self.identity = identity
+        self._pool = pool
+        self._connection: Any = None
+        self._held: asyncio.Lock = asyncio.Lock()
+        self._now: datetime | None = None
+        self._wakes = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether a statement has been sent."""
+        return self._connection is not None
+
+    async def _open(self) -> Any:  # noqa: ANN401  # asyncpg's pooled proxy has no public type
+        if self._connection is None:
+            connection = await self._pool.acquire(timeout=2)
+            try:
+                await connection.execute(self.identity.binding())
+            except BaseException:
+                await self._pool.release(connection)
+                raise
+            self._connection = connection
+        return self._connection
+
+    async def fetch(self, sql: str, *args: object) -> list[asyncpg.Record]:
+        """Return all rows."""
+        return await (await self._open()).fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: object) -> asyncpg.Record | None:
+        """Return the first row or None."""
+        return await (await self._open()).fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:  # noqa: ANN401
+        """Return the first column of the first row or None."""
+        return await (await self._open()).fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: object) -> str:
+        """Run a statement and return its command tag."""
+        return await (await self._open()).execute(sql, *args)
+
+    async def now(self) -> datetime:
+        """Return Baton's clock, fixed for this transaction (`baton.now()`, contract 1)."""
+        if self._now is None:
+            self._now = await self.fetchval("select baton.now()")
+        return self._now
+
+    def wake_workers(self) -> None:
+        """Ask for a wake-up of the worker loops once this transaction has committed."""
+        self._wakes = True
+
+    @property
+    def wakes(self) -> bool:
+        """Whether the commit should be followed by a wake-up."""
+        return self._wakes
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo what the block wrote when it raises, and keep the transaction usable."""
+        connection = await self._open()
+        await connection.execute("savepoint step")
+        try:
+            yield
+        except BaseException:
+            await connection.execute("rollback to savepoint step")
+            raise
+        await connection.execute("release savepoint step")
+
+    async def finish(self, *, commit: bool) -> None:
+        """End the transaction; only `Database.transaction` calls this."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            await connection.execute("commit" if commit else "rollback")
+        finally:
+            await self._pool.release(connection)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the database is: a URL without login, completed by a login's name and password."""
+
+    url: str
+    passwords: Mapping[Login, str]
+
+
+class Database:
+    """The pools of one process. `logins` names the ones it may use; each login has a pool of its own."""
+
+    def __init__(self, address: Address, logins: Mapping[Login, int], *, prepared_statements: bool = True) -> None:
+        self._address = address
+        self._sizes = logins
+        self._prepared = prepared_statements
+        self._pools: dict[Login, asyncpg.Pool[asyncpg.Record]] = {}
+        self._wake_task: asyncio.Task[None] | None = None
+        self._wake_again = False
+
+    async def start(self) -> None:
+        """Open the pools (lazily filled)."""
+        for login, size in self._sizes.items():
+            self._pools[login] = await asyncpg.create_pool(
+                self._address.url,
+                user=login.user,
+                password=self._address.passwords[login],
+                min_size=0,
+                max_size=size,
+                statement_cache_size=512 if self._prepared else 0,
+                max_inactive_connection_lifetime=300,
+                command_timeout=30,
+                reset=_keep,
+                server_settings={"application_name": f"baton {login.value}", "statement_timeout": "5000"}
+                if login is not Login.WORKER
+                else {"application_name": "baton worker"},
+            )
+
+    async def stop(self) -> None:
+        """Close the pools, waiting for running statements at most 5 s."""
+        if self._wake_task is not None:
+            self._wake_task.cancel()
+        for pool in self._pools.values():
+            try:
+                await asyncio.wait_for(pool.close(), 5)
+            except TimeoutError:
+                pool.terminate()
+        self._pools.clear()
+
+    @asynccontextmanager
+    async def begin(self, identity: Identity) -> AsyncIterator[Transaction]:
+        """Run one transaction: commit on a normal end, roll back on any exception."""
+        transaction = Transaction(self._pools[identity.login], identity)
+        try:
+            yield transaction
+        except BaseException:
+            await transaction.finish(commit=False)
+            raise
+        await transaction.finish(commit=True)
+        if transaction.wakes:
+            self.wake_workers()
+
+    def transaction(self, actor: Actor) -> Any:  # noqa: ANN401  # an async context manager of Transaction
+        """Run one transaction as an API caller."""
+        return self.begin(Identity.of(actor))
+
+    def wake_workers(self) -> None:
+        """Notify the workers, at most once per 10 ms; a lost wake-up costs at most their next poll."""
+        if self._wake_task is not None and not self._wake_task.done():
+            self._wake_again = True
+            return
+        self._wake_task = asyncio.get_running_loop().create_task(self._wake())
+
+    async def _wake(self) -> None:
+        pool = next(iter(self._pools.values()))
+        while True:
+            self._wake_again = False
+            try:
+                async with pool.acquire(timeout=2) as connection:
+                    await connection.execute(f"notify {WAKE_CHANNEL}")
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                return  # the workers' own poll carries on
+            await asyncio.sleep(_WAKE_GAP_S)
+            if not self._wake_again:
+                return
+
+    async def ping(self) -> None:
+        """Raise when the database does not answer within 2 s."""
+        pool = next(iter(self._pools.values()))
+        async with pool.acquire(timeout=2) as connection:
+            await connection.fetchval("select 1", timeout=2)
+
+
+async def _keep(_: object) -> None:
+    """Send no reset query: identities are transaction-local and nothing else is set on a session (design 2)."""

@@ -1,0 +1,121 @@
+"""Who exists: tenants, organisations, machine clients, their secrets, and the keys that sign tokens."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, PrimaryKeyConstraint, UniqueConstraint
+from sqlmodel import SQLModel
+
+from app.models.columns import SCHEMA, document, flag, listed, moment, one_of, sealed, words
+
+
+class Tenant(SQLModel, table=True):
+    """One client company. Its own organisation has the same id."""
+
+    __tablename__ = "tenant"
+    __table_args__ = (PrimaryKeyConstraint("tenant_id"), UniqueConstraint("key"), {"schema": SCHEMA})
+
+    tenant_id: UUID
+    key: str = words()
+    name: str = words()
+    hmac_key: bytes = sealed()
+    created_at: datetime = moment()
+
+
+class Organization(SQLModel, table=True):
+    """The tenant's own organisation (`internal`) or one of its vendors (`partner`)."""
+
+    __tablename__ = "organization"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(["tenant_id"], [f"{SCHEMA}.tenant.tenant_id"]),
+        UniqueConstraint("tenant_id", "key"),
+        CheckConstraint(one_of("kind", "internal", "partner"), name="organization_kind"),
+        CheckConstraint("(kind = 'internal') = (id = tenant_id)", name="organization_internal_is_tenant"),
+        CheckConstraint(one_of("status", "active", "suspended"), name="organization_status"),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    id: UUID
+    kind: str = words()
+    key: str = words()
+    name: str = words()
+    status: str = words()
+    calendar_id: UUID | None
+    version: int
+    created_at: datetime = moment()
+    updated_at: datetime = moment()
+
+
+class Client(SQLModel, table=True):
+    """A machine client of one organisation: roles decide what it may do, scopes which endpoints open."""
+
+    __tablename__ = "client"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "organization_id"], [f"{SCHEMA}.organization.tenant_id", f"{SCHEMA}.organization.id"]
+        ),
+        CheckConstraint(one_of("status", "active", "suspended", "deleted"), name="client_status"),
+        Index("client_by_id", "id"),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    id: UUID
+    organization_id: UUID
+    name: str = words()
+    roles: list[str] = listed()
+    scopes: list[str] = listed()
+    status: str = words()
+    test: bool = flag()
+    not_before: datetime = moment()
+    version: int
+    created_at: datetime = moment()
+    last_used_at: datetime | None = moment()
+
+
+class ClientSecret(SQLModel, table=True):
+    """A digest of one secret of a client; at most two live ones, so that a rotation overlaps."""
+
+    __tablename__ = "client_secret"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(["tenant_id", "client_id"], [f"{SCHEMA}.client.tenant_id", f"{SCHEMA}.client.id"]),
+        Index("client_secret_by_client", "tenant_id", "client_id"),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    id: UUID
+    client_id: UUID
+    digest: bytes = sealed()
+    expires_at: datetime = moment()
+    created_at: datetime = moment()
+    last_used_at: datetime | None = moment()
+
+
+class SigningKey(SQLModel, table=True):
+    """An ES256 key of the issuer, private half sealed under the master key."""
+
+    __tablename__ = "signing_key"
+    __table_args__ = (PrimaryKeyConstraint("kid"), {"schema": SCHEMA})
+
+    kid: str = words()
+    private: bytes = sealed()
+    public: dict[str, object] = document()
+    created_at: datetime = moment()
+    active_from: datetime = moment()
+    retires_at: datetime | None = moment()
+
+
+class RevokedToken(SQLModel, table=True):
+    """A token that was revoked before its time; kept until it would have expired."""
+
+    __tablename__ = "revoked_token"
+    __table_args__ = (PrimaryKeyConstraint("tenant_id", "jti"), {"schema": SCHEMA})
+
+    tenant_id: UUID
+    jti: str = words()
+    expires_at: datetime = moment()

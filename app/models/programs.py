@@ -1,0 +1,136 @@
+"""What was agreed: programs, who takes part, playbook versions, agreements, calendars, and calls made."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint
+from sqlmodel import SQLModel
+
+from app.models.columns import SCHEMA, document, moment, one_of, words
+
+
+def of_program() -> ForeignKeyConstraint:
+    """The key of a program's child."""
+    return ForeignKeyConstraint(["tenant_id", "program_id"], [f"{SCHEMA}.program.tenant_id", f"{SCHEMA}.program.id"])
+
+
+class Program(SQLModel, table=True):
+    """One collaboration; `playbook_id` is the version in force."""
+
+    __tablename__ = "program"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "key"),
+        CheckConstraint(one_of("status", "active", "ended"), name="program_status"),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    id: UUID
+    key: str = words()
+    name: str = words()
+    status: str = words()
+    playbook_id: UUID | None
+    calendar_id: UUID
+    version: int
+    created_at: datetime = moment()
+    updated_at: datetime = moment()
+
+
+class Enrolment(SQLModel, table=True):
+    """A partner takes part in a program; `provenance_defaults` fill what its leads leave out."""
+
+    __tablename__ = "enrolment"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "program_id", "partner_id"),
+        of_program(),
+        ForeignKeyConstraint(
+            ["tenant_id", "partner_id"], [f"{SCHEMA}.organization.tenant_id", f"{SCHEMA}.organization.id"]
+        ),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    program_id: UUID
+    partner_id: UUID
+    provenance_defaults: dict[str, object] = document()
+    created_at: datetime = moment()
+
+
+class PlaybookVersion(SQLModel, table=True):
+    """One version of a program's playbook; the document never changes once written."""
+
+    __tablename__ = "playbook"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "id"),
+        of_program(),
+        UniqueConstraint("tenant_id", "program_id", "version"),
+        CheckConstraint(one_of("status", "proposed", "in_force", "superseded", "declined"), name="playbook_status"),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    id: UUID
+    program_id: UUID
+    version: int
+    status: str = words()
+    document: dict[str, object] = document()
+    comment: str = words()
+    proposed_by: UUID
+    proposed_at: datetime = moment()
+    in_force_at: datetime | None = moment()
+
+
+class Agreement(SQLModel, table=True):
+    """An organisation agreed to a playbook version."""
+
+    __tablename__ = "agreement"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "playbook_id", "organization_id"),
+        ForeignKeyConstraint(["tenant_id", "playbook_id"], [f"{SCHEMA}.playbook.tenant_id", f"{SCHEMA}.playbook.id"]),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    playbook_id: UUID
+    organization_id: UUID
+    client_id: UUID
+    agreed_at: datetime = moment()
+
+
+class CalendarVersion(SQLModel, table=True):
+    """One version of a business calendar; a change writes a new row, so what ran under the old can be explained."""
+
+    __tablename__ = "calendar"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "key", "version"),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    id: UUID
+    key: str = words()
+    version: int
+    document: dict[str, object] = document()
+    created_at: datetime = moment()
+
+
+class CallCount(SQLModel, table=True):
+    """Calls of one day to numbers that became no lead: totals of the organisation, never per caller."""
+
+    __tablename__ = "call_count"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "partner_id", "program_id", "on_date"),
+        of_program(),
+        CheckConstraint("connected >= 0 and calls >= connected", name="call_count_bounds"),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    partner_id: UUID
+    program_id: UUID
+    on_date: date
+    calls: int
+    connected: int
+    updated_at: datetime = moment()
