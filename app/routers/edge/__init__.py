@@ -1,0 +1,36 @@
+"""What every request passes before and after its endpoint, in the order of the HTTP contract.
+
+A router needs `BatonRoute`, a declaration (`opens` or `public`) on each endpoint and the dependencies below. Never
+holds a business rule and never writes a statement of its own.
+"""
+
+from app.routers.edge.access import (
+    BodyStream,
+    Caller,
+    CurrentExchange,
+    IfMatch,
+    RawBody,
+    Store,
+    Tx,
+)
+from app.routers.edge.declaration import opens, public
+from app.routers.edge.install import install
+from app.routers.edge.ports import Services
+from app.routers.edge.responses import JSONBytes
+from app.routers.edge.route import BatonRoute
+
+__all__ = [
+    "BatonRoute",
+    "BodyStream",
+    "Caller",
+    "CurrentExchange",
+    "IfMatch",
+    "JSONBytes",
+    "RawBody",
+    "Services",
+    "Store",
+    "Tx",
+    "install",
+    "opens",
+    "public",
+]

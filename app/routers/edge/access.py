@@ -1,0 +1,55 @@
+"""What an endpoint may ask of the edge, as annotations: `tx: Tx, by: Caller, if_match: IfMatch`."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.domain.actor import Actor
+from app.routers.edge import body, exchange
+from app.routers.edge.exchange import Exchange
+from app.routers.edge.ports import Database, Transaction
+
+
+async def current_exchange(request: Request) -> Exchange:
+    """Return what the edge knows about this request."""
+    return request.scope[exchange.SCOPE_KEY]
+
+
+async def current_actor(request: Request) -> Actor:
+    """Return the caller; only on routes that need a token."""
+    return request.scope[exchange.SCOPE_KEY].actor
+
+
+async def current_transaction(request: Request) -> Transaction:
+    """Return the request's transaction; the edge commits it before the answer is sent."""
+    return request.scope[exchange.SCOPE_KEY].transaction
+
+
+async def current_database(request: Request) -> Database:
+    """Return the database, for routes that open several transactions of their own."""
+    return request.scope[exchange.SCOPE_KEY].services.database
+
+
+async def current_if_match(request: Request) -> str:
+    """Return the opaque tag of If-Match, without its quotes; only on PATCH and DELETE."""
+    return request.scope[exchange.SCOPE_KEY].if_match
+
+
+async def raw_body(request: Request) -> bytes:
+    """Return the body as it came; only on routes that declare a raw body."""
+    return request.scope[exchange.SCOPE_KEY].body
+
+
+async def body_stream(request: Request) -> AsyncIterator[bytes]:
+    """Return the body while it arrives, never more than the route's limit; only on routes that declare a stream."""
+    return body.stream(request.receive, request.scope[exchange.SCOPE_KEY].max_body)
+
+
+CurrentExchange = Annotated[Exchange, Depends(current_exchange)]
+Caller = Annotated[Actor, Depends(current_actor)]
+Tx = Annotated[Transaction, Depends(current_transaction)]
+Store = Annotated[Database, Depends(current_database)]
+IfMatch = Annotated[str, Depends(current_if_match)]
+RawBody = Annotated[bytes, Depends(raw_body)]
+BodyStream = Annotated[AsyncIterator[bytes], Depends(body_stream)]
