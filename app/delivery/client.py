@@ -24,7 +24,6 @@ from aiohttp.client import ClientTimeout
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.tracing import Trace
-from multidict import CIMultiDict
 from yarl import URL
 
 from app.delivery.addresses import Network, is_allowed, is_within
@@ -62,7 +61,8 @@ class _Attempt:
     ready: float | None = None
     answered: float | None = None
     remote_ip: str | None = None
-    response: aiohttp.ClientResponse | None = None
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytearray = field(default_factory=bytearray)
     cut: bool = False
 
@@ -263,10 +263,11 @@ async def _exchange(session: aiohttp.ClientSession, attempt: _Attempt, headers: 
     token = _current.set(attempt)
     try:
         response = await session.post(
-            URL(attempt.target.url, encoded=True), headers=CIMultiDict(headers), data=body, allow_redirects=False
+            URL(attempt.target.url, encoded=True), headers=headers, data=body, allow_redirects=False
         )
         attempt.answered = perf_counter()
-        attempt.response = response
+        attempt.status = response.status
+        attempt.headers = response.headers
         try:
             # One byte over the limit tells a cut reply from one that just fits.
             while chunk := await response.content.read(BODY_LIMIT + 1 - len(attempt.body)):
@@ -283,7 +284,7 @@ async def _exchange(session: aiohttp.ClientSession, attempt: _Attempt, headers: 
 
 def _died_idle(attempt: _Attempt, trouble: Exception) -> bool:
     """Whether a kept connection was dead before the receiver said anything on it."""
-    if not attempt.reused or attempt.response is not None:
+    if not attempt.reused or attempt.status is not None:
         return False
     if isinstance(trouble, aiohttp.ServerDisconnectedError):
         return isinstance(trouble.message, str)  # otherwise it holds the part of a reply that had come
@@ -324,16 +325,16 @@ def _reply(attempt: _Attempt | None, error: ErrorClass | None, began: float) -> 
     if attempt is None:
         nothing = Timings(None, None, None, None, _milliseconds(began, now))
         return Reply(None, error, None, b"", False, None, None, None, False, nothing)
-    response = attempt.response
-    headers: Mapping[str, str] = {} if response is None else response.headers
+    headers = attempt.headers
     location = headers.get("Location")
     return Reply(
-        status=None if response is None else response.status,
+        status=attempt.status,
         error=error,
         retry_after=read_retry_after(headers.get("Retry-After")),
         response_head=bytes(attempt.body[:BODY_LIMIT]),
         response_cut=attempt.cut,
-        location=None if location is None else location[:_LOCATION_LIMIT],
+        # aiohttp keeps stray bytes as lone surrogates, which no database column takes
+        location=None if location is None else location[:_LOCATION_LIMIT].encode("ascii", "replace").decode(),
         directive=read_directive(headers.get("webhook-delivery")),
         remote_ip=attempt.remote_ip,
         reused=attempt.reused,

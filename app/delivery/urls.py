@@ -41,13 +41,17 @@ class Target:
     """Good only where every address of the host lies in the operator's networks."""
 
 
-@lru_cache(maxsize=4096)
 def read_target(url: str, allow: tuple[Network, ...], own_hosts: frozenset[str] = frozenset()) -> Target:
     """Return where `url` leads, or raise UrlRefusedError with the reason.
 
     `allow`: the operator's networks, where plain http, address literals, any port and private names are
     good too. `own_hosts`: public names of this installation, which it never posts to.
     """
+    return _read(url, allow, own_hosts)
+
+
+@lru_cache(maxsize=4096)
+def _read(url: str, allow: tuple[Network, ...], own_hosts: frozenset[str]) -> Target:
     parts = _split(url)
     scheme = parts["scheme"].lower()
     if scheme not in _DEFAULT_PORT:
@@ -59,9 +63,9 @@ def read_target(url: str, allow: tuple[Network, ...], own_hosts: frozenset[str] 
     if port > 65535:
         raise UrlRefusedError("the port is out of range")
     host, literal = _read_host(authority["host"])
-    if host in own_hosts:
-        raise UrlRefusedError("the URL leads back to this service")
     reason = _needs_allowance(scheme, host, port, literal)
+    if reason is None and host in own_hosts:
+        raise UrlRefusedError("the URL leads back to this service")
     if reason and not allow:
         raise UrlRefusedError(reason)
     if literal is not None and not is_within(literal, allow):

@@ -314,6 +314,20 @@ async def test_a_header_of_the_client_itself_is_a_mistake_of_the_caller(receive,
     assert receiver.connections == 0
 
 
+async def test_a_header_cannot_smuggle_a_second_one(receive):
+    receiver = await receive()
+    for value in ("a\r\nX-Evil: 1", "a\nX-Evil: 1", "a\x00"):
+        with pytest.raises(ValueError):  # noqa: PT011
+            await post(at(receiver), headers={"webhook-id": value})
+    assert receiver.requests == []
+
+
+async def test_a_location_of_stray_bytes_can_be_stored(receive):
+    head = b"HTTP/1.1 302 X\r\nLocation: https://a/\xff\xe5\x8f\x97" + b"x" * 3000 + b"\r\nContent-Length: 0\r\n\r\n"
+    reply = await post(at(await receive(head)))
+    assert reply.location == ("https://a/??" + "x" * 3000)[:2048]
+
+
 async def test_many_posts_at_once_wait_for_no_slot(receive):
     async def slowly(writer, _):
         await asyncio.sleep(0.2)
