@@ -6,10 +6,11 @@ here begins or commits one. Real time rules here, not Baton's clock.
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
 from pydantic_core import from_json, to_json
 
+from app.db.session import Transaction
 from app.domain.actor import Actor
 
 KEPT_HOURS: Final = 72  # published in the contract; at least 24 (security.md 1.3)
@@ -33,22 +34,6 @@ set fingerprint = excluded.fingerprint, status = excluded.status, headers = excl
 where kept.created_at <= now() - interval '{KEPT_HOURS} hours'
 returning true
 """  # noqa: S608 - the only thing put in is a constant of this module
-
-
-class Row(Protocol):
-    """One row of an answer."""
-
-    def __getitem__(self, column: str, /) -> Any:  # noqa: ANN401 - columns have the types that SQL gives them
-        """Return the value of a column."""
-        ...
-
-
-class Transaction(Protocol):
-    """The one thing needed of a transaction."""
-
-    async def fetchrow(self, sql: str, /, *args: object) -> Row | None:
-        """Return the first row or None."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from app.routers.edge.access import (
 )
 from app.routers.edge.declaration import opens, public
 from app.routers.edge.install import install
-from app.routers.edge.ports import Services
 from app.routers.edge.responses import JSONBytes
 from app.routers.edge.route import BatonRoute
+from app.routers.edge.services import Services
 
 __all__ = [
     "BatonRoute",

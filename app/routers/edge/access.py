@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.db.session import Database, Transaction
 from app.domain.actor import Actor
 from app.routers.edge import body, exchange
 from app.routers.edge.exchange import Exchange
-from app.routers.edge.ports import Database, Transaction
 
 
 async def current_exchange(request: Request) -> Exchange:

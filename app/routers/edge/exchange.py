@@ -1,14 +1,18 @@
 """What the edge knows about one request; lives in the ASGI scope until the answer is sent."""
 
+import re
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.db.session import Transaction
 from app.domain.actor import Actor
-from app.routers.edge.ports import Services, Transaction
+from app.routers.edge.services import Services
 from app.routers.problems import request_id_of
 
 SCOPE_KEY = "baton.exchange"
+
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 # Several of these in one request mean that two readers could read two requests.
 _SINGULAR = frozenset(
@@ -41,9 +45,9 @@ class Exchange:
 
     @property
     def traceparent(self) -> str | None:
-        """Return the W3C trace context of the caller, unchecked, or None."""
-        value = self.headers.get(b"traceparent")
-        return None if value is None else value.decode("latin-1")
+        """Return the trace context that the caller sent (W3C Trace Context, version 00), or None."""
+        value = self.headers.get(b"traceparent", b"").decode("latin-1")
+        return value if _TRACEPARENT.fullmatch(value) else None
 
 
 def begin(scope: MutableMapping[str, Any]) -> Exchange:

@@ -16,10 +16,10 @@ from starlette.responses import Response
 
 from app.db import idempotency
 from app.db.idempotency import KeptAnswer
+from app.db.session import Transaction
 from app.domain.actor import Actor
 from app.domain.errors import IdempotencyInFlightError, IdempotencyKeyReusedError, InvalidRequestError
 from app.routers.edge.exchange import Exchange
-from app.routers.edge.ports import Transaction
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _KEPT_HEADERS = ("content-type", "etag", "location")

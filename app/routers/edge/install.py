@@ -8,7 +8,7 @@ from app.domain.errors import BatonError
 from app.routers import problem_pages, problems
 from app.routers.edge import document, handlers
 from app.routers.edge.envelope import Envelope
-from app.routers.edge.ports import Services
+from app.routers.edge.services import Services
 
 
 def install(app: FastAPI, services: Services) -> None:
