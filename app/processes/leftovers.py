@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.processes.console import say
-from app.processes.errors import DataDirectoryInUseError
+from app.processes.errors import DataDirectoryInUseError, StartAbandonedError
 
 _PROC = Path("/proc")
 _PATIENCE_S = 60.0  # a killed holder's server writes a last checkpoint before it ends
@@ -32,7 +32,9 @@ def clear(cluster: Path, give_up: Callable[[], bool]) -> None:
     """
     deadline = time.monotonic() + _PATIENCE_S
     told = False
-    while (users := list(_users_of(cluster))) and not give_up():
+    while users := list(_users_of(cluster)):
+        if give_up():
+            raise StartAbandonedError("gave up waiting for the previous PostgreSQL")
         if time.monotonic() > deadline:
             raise DataDirectoryInUseError(
                 f"a PostgreSQL server that nobody supervises (process {users[0]}) still uses {cluster}: "

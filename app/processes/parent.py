@@ -143,7 +143,7 @@ class _Process:
     def how_it_ended(self) -> str:
         status = self._running.returncode if self._running is not None else None
         if status is not None and status < 0:
-            return f"was ended by {signal.Signals(-status).name}"
+            return f"was ended by signal {-status} ({signal.strsignal(-status)})"
         return f"ended with status {status}"
 
     def ask_to_end(self) -> None:

@@ -84,7 +84,7 @@ def home_of_cluster(data_dir: Path, account: Account, spare: Path) -> Path:
         return data_dir
     if link.exists():
         raise EmbeddedDatabaseError(
-            f"{account.name}, the account that PostgreSQL runs under, cannot enter {data_dir}: "
+            f"the account {account.name}, which PostgreSQL runs under, cannot enter {data_dir}: "
             "let it pass through the folders above, or move the data directory"
         )
     return _spare_home(data_dir, account, spare)
@@ -131,14 +131,14 @@ def _spare_home(data_dir: Path, account: Account, spare: Path) -> Path:
         (home / "data_directory").write_text(f"{data_dir}\n", "utf-8")
     except OSError as error:
         raise EmbeddedDatabaseError(
-            f"{account.name}, the account that PostgreSQL runs under, cannot enter {data_dir}, "
+            f"the account {account.name}, which PostgreSQL runs under, cannot enter {data_dir}, "
             f"and {spare} cannot be used instead ({error.strerror}): set BATON_DATA_DIR to a folder it can reach"
         ) from error
     if not account.can_enter(home):
         raise EmbeddedDatabaseError(
             f"{account.name} can enter neither {data_dir} nor {spare}: set BATON_DATA_DIR to another folder"
         )
-    say(f"{account.name}, the account that PostgreSQL runs under, cannot enter {data_dir}: its files are in {home}")
+    say(f"the account {account.name}, which PostgreSQL runs under, cannot enter {data_dir}: the database is in {home}")
     if earlier:
         say(f"earlier databases of {data_dir} are still in {', '.join(earlier)}; remove what you do not need")
     return home

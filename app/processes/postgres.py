@@ -162,40 +162,45 @@ class EmbeddedPostgres:
         home = placement.home_of_cluster(self._data_dir, self._account, self._spare)
         if home != self._data_dir:  # a copy of the data directory would link to the same cluster
             self._held.callback(placement.Hold(home).release)
+            self._held.callback(_remove_unused, home)
         return home
 
     def _release(self) -> None:
+        if self._socket is not None and not self._socket.is_relative_to(self._home):
+            with suppress(OSError):
+                self._socket.rmdir()
+        self._socket = None
         self._held.close()
         self._holding = False
 
     def _make_cluster(self, chosen: Binaries, cluster: Path) -> None:
         """Make the cluster beside its place and move it there when it is complete."""
-        for broken in self._home.glob("postgres.init-*"):
-            shutil.rmtree(broken, ignore_errors=True)
         # A name of its own: the initdb of a killed start may still be writing into the former one.
         making = Path(tempfile.mkdtemp(prefix="postgres.init-", dir=self._home))
         try:
             self._account.give(making)
             self._initdb(chosen, making)
-            making.rename(cluster)
+            (making / "cluster").rename(cluster)
         finally:
-            shutil.rmtree(making, ignore_errors=True)
+            for remains in self._home.glob("postgres.init-*"):
+                shutil.rmtree(remains, ignore_errors=True)
         placement.record_home(self._data_dir, self._home)
 
     def _initdb(self, chosen: Binaries, making: Path) -> None:
-        password = making.with_name(f"{making.name}.password")
+        password = making / "password"
         _write_private(password, self._superuser_password() + "\n")
+        self._account.give(password)
+        options = [f"--pgdata={making / 'cluster'}", "--username=postgres", f"--pwfile={password}"]
+        options += ["--auth=scram-sha-256", "--encoding=UTF8", "--data-checksums", *_locale_options(chosen.major)]
+        if self._settings["fsync"] == "off":
+            options.append("--no-sync")
+        running = self._spawn([str(chosen.bindir / "initdb"), *options], subprocess.PIPE, signal.SIGTERM)
         try:
-            self._account.give(password)
-            options = [f"--pgdata={making}", "--username=postgres", f"--pwfile={password}", "--auth=scram-sha-256"]
-            options += ["--encoding=UTF8", "--data-checksums", "--no-instructions", *_locale_options(chosen.major)]
-            if self._settings["fsync"] == "off":
-                options.append("--no-sync")
-            done = self._spawn([str(chosen.bindir / "initdb"), *options], subprocess.PIPE, signal.SIGTERM)
-            output, _ = done.communicate()
+            output, _ = running.communicate()
         finally:
-            password.unlink()
-        if done.returncode != 0:
+            running.kill()
+            running.wait()
+        if running.returncode != 0:
             raise EmbeddedDatabaseError(f"initdb failed: {output.decode('utf-8', 'replace').strip()[-800:]}")
 
     def _superuser_password(self) -> str:
@@ -277,6 +282,11 @@ class EmbeddedPostgres:
             say(f"PostgreSQL did not stop within {_STOP_S:.0f} s; it stops at once and recovers at its next start")
             self._server.send_signal(signal.SIGQUIT)
             self._server.wait()
+
+
+def _remove_unused(home: Path) -> None:
+    if not (home / "postgres").exists():  # no start got as far as a cluster
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _locale_options(major: int) -> list[str]:
