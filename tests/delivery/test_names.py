@@ -19,7 +19,7 @@ class Server:
         self.answers = list(answers)
         self.asked = 0
 
-    async def __call__(self, host):
+    async def __call__(self, _host):
         self.asked += 1
         await asyncio.sleep(0.01)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -35,6 +35,16 @@ async def test_callers_at_the_same_time_share_one_look_up_and_later_ones_its_ans
     found.append(await names.addresses("a.example"))
     assert found == [("192.0.2.1",)] * 21
     assert server.asked == 1
+
+
+async def test_one_caller_that_gives_up_takes_the_answer_from_nobody():
+    names = Names(Server(("192.0.2.1",)))
+    impatient = asyncio.create_task(names.addresses("a.example"))
+    await asyncio.sleep(0)
+    patient = asyncio.create_task(names.addresses("a.example"))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert await patient == ("192.0.2.1",)
 
 
 async def test_an_answer_is_kept_only_so_long():

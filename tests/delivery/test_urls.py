@@ -107,6 +107,25 @@ def test_a_hostile_url_is_refused_in_plain_words(url):
 
 
 @pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://hooks.example.com/#a", "fragment"),
+        ("http://hooks.example.com/", "https"),
+        ("https://user@hooks.example.com/", "no user, no password"),
+        ("https://hooks.example.com:9000/", "443 or 8443"),
+        ("https://hooks.example.com./", "end in a dot"),
+        ("https://0x7f.1/", "not an address"),
+        ("https://8.8.8.8/", "not an address"),
+        ("https://localhost/", "public name"),
+        ("https://hooks.example.com/" + "a" * 2048, "longer than 2048"),
+    ],
+)
+def test_the_reason_says_what_to_mend(url, reason):
+    with pytest.raises(UrlRefusedError, match=reason):
+        read_target(url, ())
+
+
+@pytest.mark.parametrize(
     ("url", "sent", "host", "port"),
     [
         ("https://hooks.example.com/a", "https://hooks.example.com/a", "hooks.example.com", 443),
