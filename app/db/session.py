@@ -67,13 +67,14 @@ class Identity:
 class Transaction:
     """Statements of one unit of work, run on one asyncpg connection as one login."""
 
-    __slots__ = ("_connection", "_held", "_now", "_pool", "_wakes", "identity")
+    __slots__ = ("_connection", "_now", "_pool", "_wakes", "identity", "request_id", "traceparent")
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", identity: Identity) -> None:
         self.identity = identity
         self._pool = pool
         self._connection: Any = None
-        self._held: asyncio.Lock = asyncio.Lock()
+        self.request_id = ""
+        self.traceparent: str | None = None
         self._now: datetime | None = None
         self._wakes = False
 

@@ -1,0 +1,88 @@
+"""Collects the rows that a decision changes and writes them in one statement.
+
+Each row is one data-modifying CTE (rows of one table share one INSERT, so numbers are drawn in their order). The text
+of the statement depends on its shape only and is built once per shape; values travel as parameters.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from app.db.session import Transaction
+
+
+class _Insert(NamedTuple):
+    table: str
+    columns: tuple[str, ...]
+    rows: int
+
+
+class _Update(NamedTuple):
+    table: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+
+
+class _Delete(NamedTuple):
+    table: str
+    key: tuple[str, ...]
+
+
+_Part = _Insert | _Update | _Delete
+
+
+@lru_cache(maxsize=1024)
+def _statement(parts: tuple[_Part, ...]) -> str:
+    n = 0
+
+    def place() -> str:
+        nonlocal n
+        n += 1
+        return f"${n}"
+
+    texts: list[str] = []
+    for part in parts:
+        if isinstance(part, _Insert):
+            rows = ", ".join(f"({', '.join(place() for _ in part.columns)})" for _ in range(part.rows))
+            texts.append(f"insert into baton.{part.table} ({', '.join(part.columns)}) values {rows}")
+            continue
+        changed = ", ".join(f"{name} = {place()}" for name in part.columns) if isinstance(part, _Update) else ""
+        found = " and ".join(f"{name} = {place()}" for name in part.key)
+        verb = f"update baton.{part.table} set {changed}" if changed else f"delete from baton.{part.table}"
+        texts.append(f"{verb} where {found}")
+    if len(texts) == 1:
+        return texts[0]
+    return "with " + ", ".join(f"w{i} as ({text})" for i, text in enumerate(texts)) + " select 1"
+
+
+class Writes:
+    """The rows to write. Table and column names are the program's own; values are parameters."""
+
+    def __init__(self) -> None:
+        self._inserts: dict[tuple[str, tuple[str, ...]], list[object]] = {}
+        self._changes: list[tuple[_Part, list[object]]] = []
+
+    def insert(self, table: str, row: Mapping[str, object]) -> None:
+        """Add a row."""
+        self._inserts.setdefault((table, tuple(row)), []).extend(row.values())
+
+    def update(self, table: str, key: Mapping[str, object], values: Mapping[str, object]) -> None:
+        """Change the row that `key` names; a row is changed at most once in one set of writes."""
+        self._changes.append((_Update(table, tuple(values), tuple(key)), [*values.values(), *key.values()]))
+
+    def delete(self, table: str, key: Mapping[str, object]) -> None:
+        """Remove the rows that `key` names."""
+        self._changes.append((_Delete(table, tuple(key)), list(key.values())))
+
+    async def run(self, tx: Transaction) -> None:
+        """Write everything in one statement."""
+        parts: list[_Part] = []
+        values: list[object] = []
+        for (table, columns), held in self._inserts.items():
+            parts.append(_Insert(table, columns, len(held) // len(columns)))
+            values.extend(held)
+        for part, held in self._changes:
+            parts.append(part)
+            values.extend(held)
+        if parts:
+            await tx.execute(_statement(tuple(parts)), *values)

@@ -1,0 +1,69 @@
+"""The ground of every wire contract: unknown fields are refused, texts are bounded, times are UTC."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+
+class In(BaseModel):
+    """A request body. Strict: a number is not a text, an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, regex_engine="rust-regex")
+
+
+class Out(BaseModel):
+    """A response, for the OpenAPI document; bodies are rendered from the same names."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _has_zone(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a time needs a zone, such as Z or +09:00")
+    return value.astimezone(UTC)
+
+
+def _is_text(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("a text in RFC 3339 form is expected")
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_is_text), AfterValidator(_has_zone)]
+"""An RFC 3339 time with a zone; kept in UTC."""
+Day = Annotated[date, BeforeValidator(_is_text)]
+"""A calendar day, YYYY-MM-DD."""
+ExternalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+"""The caller's own reference; it stands in paths."""
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+"""A short text."""
+Prose = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+"""A free text of at most 4,000 characters."""
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]{0,63}$")]
+"""A code of a closed set that the playbook holds."""
+Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+"""An address to send to; what Baton sends to is decided by the egress rules."""
+Metadata = Annotated[
+    dict[
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,40}$")],
+        Annotated[str, StringConstraints(max_length=200)],
+    ],
+    Field(max_length=20),
+]
+"""At most 20 short strings, seen only by the organisation that wrote them."""
+Amount = Annotated[str, StringConstraints(pattern=r"^\d{1,15}(\.\d{1,4})?$")]
+"""A decimal number as text: no rounding on the way."""
+
+
+class Money(In):
+    """An amount with its currency."""
+
+    value: Amount = Field(examples=["1200000"])
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(examples=["JPY"])
+
+
+Temperature = Literal["hot", "warm", "cold"]
+Authority = Literal["unknown", "user", "influencer", "recommender", "decision_maker"]
+"""BANT authority; also the role of a contact."""
+StatedBy = Literal["customer_stated", "seller_hypothesis", "partner_hypothesis"]
