@@ -303,7 +303,7 @@ def render(error: BatonError, scope: MutableMapping[str, Any]) -> Response:
         "request_id": request_id_of(scope),
     }
     headers = _headers(error) | {"Content-Language": "ja" if japanese else "en", "Vary": "Accept-Language"}
-    return Response(to_json({**error.members, **document}), kind.status, headers, MEDIA_TYPE)
+    return Response(to_json({**document, **error.members, **document}), kind.status, headers, MEDIA_TYPE)
 
 
 def request_id_of(scope: MutableMapping[str, Any]) -> str:

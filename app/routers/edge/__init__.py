@@ -13,14 +13,17 @@ from app.routers.edge.access import (
     Store,
     Tx,
 )
-from app.routers.edge.declaration import opens, public
+from app.routers.edge.declaration import BodyKind, UndeclaredRouteError, opens, public
 from app.routers.edge.install import install
+from app.routers.edge.openapi import document
 from app.routers.edge.responses import JSONBytes
 from app.routers.edge.route import BatonRoute
+from app.routers.edge.routing import include
 from app.routers.edge.services import Services
 
 __all__ = [
     "BatonRoute",
+    "BodyKind",
     "BodyStream",
     "Caller",
     "CurrentExchange",
@@ -30,6 +33,9 @@ __all__ = [
     "Services",
     "Store",
     "Tx",
+    "UndeclaredRouteError",
+    "document",
+    "include",
     "install",
     "opens",
     "public",

@@ -6,8 +6,9 @@ from starlette.exceptions import HTTPException
 
 from app.domain.errors import BatonError
 from app.routers import problem_pages, problems
-from app.routers.edge import document, handlers
+from app.routers.edge import handlers, openapi
 from app.routers.edge.envelope import Envelope
+from app.routers.edge.routing import include
 from app.routers.edge.services import Services
 
 
@@ -24,5 +25,5 @@ def install(app: FastAPI, services: Services) -> None:
     app.add_exception_handler(BatonError, handlers.on_refusal)
     app.add_exception_handler(RequestValidationError, handlers.on_invalid)
     app.add_exception_handler(HTTPException, handlers.on_http_exception)
-    app.include_router(problem_pages.router)
-    document.complete(app)
+    include(app, problem_pages.router)
+    openapi.complete(app)

@@ -26,9 +26,9 @@ from app.routers.edge import (
     access,
     body,
     credentials,
-    document,
     exchange,
     idempotency,
+    openapi,
     preconditions,
     query,
     strict_json,
@@ -45,8 +45,8 @@ class BatonRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - passed on
         self.declaration = declaration_of(endpoint)
         methods = frozenset(options.get("methods") or {"GET"})
-        options["responses"] = document.responses(self.declaration, methods, options.get("responses"))
-        options["openapi_extra"] = document.operation(self.declaration, methods, options.get("openapi_extra"))
+        options["responses"] = openapi.responses(self.declaration, methods, options.get("responses"))
+        options["openapi_extra"] = openapi.operation(self.declaration, methods, options.get("openapi_extra"))
         super().__init__(path, endpoint, **options)
         _refuse_contradictions(self.dependant, self.declaration, methods)
 
