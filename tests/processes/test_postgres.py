@@ -115,9 +115,11 @@ def test_a_killed_holder_takes_its_server_along_and_the_next_finds_every_row(emb
     with holder(data) as first:
         postmaster, url = first.stdout.readline().split()
         execute(url, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
+        os.kill(int(postmaster), signal.SIGSTOP)  # it would be gone before anybody could meet it
         first.kill()
     database = embedded(data)
-    database.start()
+    with subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -CONT {postmaster}"]):
+        database.start()
 
     assert not runs(int(postmaster))
     assert value(database.admin_url(), "SELECT sum(n) FROM kept") == 500_500
