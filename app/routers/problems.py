@@ -348,7 +348,7 @@ def _accept_language(scope: MutableMapping[str, Any]) -> bytes:
     return b""
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _prefers_japanese(accept_language: bytes) -> bool:
     weights = {"ja": 0.0, "en": 0.0}
     for item in accept_language.decode("latin-1").lower().split(","):

@@ -68,10 +68,11 @@ class FakeDatabase:
     notes: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     commit_error: Exception | None = None
+    latest: "FakeTransaction | None" = None
 
     @asynccontextmanager
     async def transaction(self, _: Actor) -> AsyncIterator["FakeTransaction"]:
-        tx = FakeTransaction(self)
+        tx = self.latest = FakeTransaction(self)
         try:
             yield tx
             self._commit()

@@ -366,3 +366,13 @@ async def test_a_known_tag_answers_304(world: World, tag: str, status: int):
     assert (answer.headers["ETag"], answer.headers["Vary"]) == ('"7"', "Authorization")
     assert answer.headers["Cache-Control"] == "private, no-cache"
     assert bool(answer.content) == (status == 200)
+
+
+async def test_the_transaction_knows_which_request_and_trace_it_serves(world: World):
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    traced = await world.send("GET", "/v1/leads", headers={"Traceparent": trace})
+    first = world.database.latest
+    await world.send("GET", "/v1/leads", headers={"Traceparent": CANARY})
+
+    assert (first.request_id, first.traceparent) == (traced.headers["Request-Id"], trace)
+    assert world.database.latest.traceparent is None

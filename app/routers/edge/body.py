@@ -74,7 +74,7 @@ def refuse_media_type(exchange: Exchange, method: str, takes: tuple[str, ...]) -
         raise MediaTypeRefusedError("The media type of the body is not taken here.", headers={name: ", ".join(takes)})
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _taken(content_type: bytes, takes: tuple[str, ...]) -> bool:
     media_type, _, parameters = content_type.decode("latin-1").lower().partition(";")
     if media_type.strip() not in takes:

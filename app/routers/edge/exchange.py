@@ -43,6 +43,11 @@ class Exchange:
     if_match: str | None = None
     value: object = field(default=None, repr=False)
 
+    def give(self, transaction: Transaction) -> None:
+        """Lend this request the transaction of its work, which from here on knows what it is for."""
+        transaction.request_id, transaction.traceparent = self.request_id, self.traceparent
+        self.transaction = transaction
+
     @property
     def traceparent(self) -> str | None:
         """Return the trace context that the caller sent (W3C Trace Context, version 00), or None."""

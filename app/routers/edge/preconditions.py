@@ -35,7 +35,7 @@ def refuse_unacceptable(exchange: Exchange, produces: tuple[str, ...]) -> None:
         raise NotAcceptableError("No media type that you accept is produced here.", produces=list(produces))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _accepts(accept: bytes, produces: tuple[str, ...]) -> bool:
     weights: dict[str, float] = {}
     for item in accept.decode("latin-1").lower().split(","):

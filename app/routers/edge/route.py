@@ -38,6 +38,8 @@ from app.routers.edge.exchange import Exchange
 
 Handler = Callable[[Request], Awaitable[Response]]
 
+_BODILESS = frozenset({"GET", "DELETE"})  # a body of these is never read; the server discards it
+
 
 class BatonRoute(APIRoute):
     """A route that fails to start without a declaration, and runs the pipeline with one."""
@@ -79,8 +81,8 @@ class _Pipeline:
         return preconditions.unchanged(current, response) if request.method == "GET" else response
 
     async def _size(self, request: Request, current: Exchange) -> None:
-        if request.method in {"GET", "DELETE"}:
-            return  # no route of these methods has a body; the server discards one
+        if request.method in _BODILESS:
+            return
         body.refuse_announced(current, self.declaration.max_body)
         if self.declaration.body is not BodyKind.STREAM:
             current.body = await body.read(request.receive, self.declaration.max_body)
@@ -94,7 +96,7 @@ class _Pipeline:
         if key is not None:
             return await self._once(request, current, by, key)
         async with current.services.database.transaction(by) as tx:
-            current.transaction = tx
+            current.give(tx)
             return await self._work(request, current)
 
     def _refuse_scope(self, by: Actor) -> None:
@@ -112,7 +114,7 @@ class _Pipeline:
                 replayed = await idempotency.answered(tx, by, key, print_)
                 if replayed is not None:
                     return replayed
-                current.transaction = tx
+                current.give(tx)
                 self._refuse_unreadable(request, current)
                 began = True
                 response = await self.endpoint(_Parsed(request, current))
@@ -138,7 +140,7 @@ class _Pipeline:
         if request.method in preconditions.GUARDED_METHODS and not self.declaration.public:
             current.if_match = preconditions.strong_tag(current)
         preconditions.refuse_unacceptable(current, self.declaration.produces)
-        if request.method not in {"GET", "DELETE"}:
+        if request.method not in _BODILESS:
             self._read_body(request.method, current)
         if "\0" in scope["path"]:
             raise NotFoundError("There is nothing of that name.")
