@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -33,12 +34,12 @@ def parent(place):
     """Start parents of shell children whose `$LOG` is a file that they may write to."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(*children: dict[str, object], data: Path | str = "") -> subprocess.Popen[str]:
+    def start(*children: dict[str, object], data: Path | str = "", fds: tuple[int, ...] = ()) -> subprocess.Popen[str]:
         specs = [
             {**child, "argv": ["sh", "-c", child["argv"]], "env": {"LOG": str(place / "log")}} for child in children
         ]
         argv = [sys.executable, "-c", PARENT, str(data), json.dumps(specs)]
-        started.append(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        started.append(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=fds))
         return started[-1]
 
     yield start
@@ -82,6 +83,16 @@ def test_a_dead_child_is_started_again_and_a_stop_leaves_none(place, parent):
     assert process.returncode == 0
     assert not any(runs(pid) for pid in log(place))
     assert "was ended by signal 9 (Killed); starting it again in 0.2 s" in said
+
+
+def test_a_connection_made_while_the_child_is_down_is_served_by_the_next_one(parent):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        fd = listening.fileno()
+        serve_one = f"import socket; socket.socket(fileno={fd}).accept()[0].sendall(b'served')"
+        parent({"name": "api", "argv": f'{sys.executable} -c "{serve_one}"', "pass_fds": [fd]}, fds=(fd,))
+        for _ in range(2):
+            with socket.create_connection(listening.getsockname(), timeout=10) as client:
+                assert client.recv(6) == b"served"
 
 
 def test_a_child_that_keeps_dying_is_started_ever_more_slowly(place, parent):
