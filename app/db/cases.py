@@ -54,7 +54,7 @@ select l.id from baton.lead l join (select distinct tenant_id, lead_id, partner_
 where o.tenant_id = $1 and o.id = $2 and ($3::uuid is null or o.partner_id = $3) for no key update of l
 """
 
-_READ = f"select {LEAD_COLUMNS} {LEAD_FROM} where l.tenant_id = $1 and l.id = $3 and ($4::uuid is null or l.partner_id = $4)"  # noqa: S608  # constants only
+_READ = f"select {LEAD_COLUMNS} {LEAD_FROM} where l.tenant_id = $1 and l.id = $3 and ($4::uuid is null or l.partner_id = $4)"  # constants only
 
 _ENGINE_LEAD = "select l.* from baton.lead l where l.tenant_id = $1 and l.id = $2"
 
@@ -179,16 +179,12 @@ def party(row: Mapping[str, Any], prefix: str) -> Party:
 
 def handover_of(row: Mapping[str, Any]) -> Handover:
     """Return the handover that rules read."""
-    return Handover(
-        row["id"], row["status"], party(row, "from"), party(row, "to"), row["meeting_at"], row["enters"]
-    )
+    return Handover(row["id"], row["status"], party(row, "from"), party(row, "to"), row["meeting_at"], row["enters"])
 
 
 def known_in(row: Mapping[str, Any]) -> frozenset[str]:
     """Return what is known of a lead row, contact included."""
-    return known_fields(
-        {name: row.get(name) or {} for name in ("company", "contact", "provenance", "context")}
-    )
+    return known_fields({name: row.get(name) or {} for name in ("company", "contact", "provenance", "context")})
 
 
 async def resolve(tx: Transaction, actor: Actor, ref: LeadRef, *, lock: bool) -> UUID:
@@ -255,9 +251,7 @@ async def _load(tx: Transaction, actor: Actor, lead_id: UUID, handover_id: UUID 
 
 async def _around(tx: Transaction, row: dict[str, Any], handover_id: UUID | None = None) -> Case:
     tenant_id, lead_id = row["tenant_id"], row["id"]
-    around = await tx.fetchrow(
-        _SURROUNDINGS, tenant_id, row["program_id"], [tenant_id, row["partner_id"]], lead_id
-    )
+    around = await tx.fetchrow(_SURROUNDINGS, tenant_id, row["program_id"], [tenant_id, row["partner_id"]], lead_id)
     if around is None:
         raise NotFoundError("There is no such lead.")
     found = await tx.fetchrow(_HANDOVER, tenant_id, lead_id, handover_id)
@@ -308,4 +302,3 @@ def _lead(row: Mapping[str, Any], handover: Mapping[str, Any] | None, around: Ma
         outcome=Outcome(outcome_id, last["result"], last["version"]) if last and outcome_id else None,
         test=row["test"],
     )
-

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import asyncpg
+from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -15,7 +16,6 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.util import await_only
 
 from alembic import command
-from alembic.config import Config
 from app.db.session import Login
 
 OWNER = "baton_owner"
@@ -126,6 +126,6 @@ def run_script(connection: Connection, script: str) -> None:
     await_only(driver.execute(script))  # pyright: ignore[reportOptionalMemberAccess]  # the connection is open
 
 
-def _install_clock(connection: Connection, test_clock: bool) -> None:  # noqa: FBT001  # run_sync passes positions
+def _install_clock(connection: Connection, test_clock: bool) -> None:  # run_sync passes positions
     connection.execute(text(f"set role {OWNER}"))
     run_script(connection, _TEST_CLOCK if test_clock else _PLAIN_CLOCK)

@@ -23,12 +23,18 @@ class _Update(NamedTuple):
     key: tuple[str, ...]
 
 
+class _Upsert(NamedTuple):
+    table: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+
+
 class _Delete(NamedTuple):
     table: str
     key: tuple[str, ...]
 
 
-_Part = _Insert | _Update | _Delete
+_Part = _Insert | _Update | _Upsert | _Delete
 
 
 @lru_cache(maxsize=1024)
@@ -44,11 +50,19 @@ def _statement(parts: tuple[_Part, ...]) -> str:
     for part in parts:
         if isinstance(part, _Insert):
             rows = ", ".join(f"({', '.join(place() for _ in part.columns)})" for _ in range(part.rows))
-            texts.append(f"insert into baton.{part.table} ({', '.join(part.columns)}) values {rows}")
+            texts.append(f"insert into baton.{part.table} ({', '.join(part.columns)}) values {rows}")  # noqa: S608  # names are the program's own
+            continue
+        if isinstance(part, _Upsert):
+            row = ", ".join(place() for _ in part.columns)
+            changed = ", ".join(f"{name} = excluded.{name}" for name in part.columns if name not in part.key)
+            texts.append(
+                f"insert into baton.{part.table} ({', '.join(part.columns)}) values ({row})"  # noqa: S608
+                f" on conflict ({', '.join(part.key)}) do update set {changed}"
+            )
             continue
         changed = ", ".join(f"{name} = {place()}" for name in part.columns) if isinstance(part, _Update) else ""
         found = " and ".join(f"{name} = {place()}" for name in part.key)
-        verb = f"update baton.{part.table} set {changed}" if changed else f"delete from baton.{part.table}"
+        verb = f"update baton.{part.table} set {changed}" if changed else f"delete from baton.{part.table}"  # noqa: S608
         texts.append(f"{verb} where {found}")
     if len(texts) == 1:
         return texts[0]
@@ -69,6 +83,10 @@ class Writes:
     def update(self, table: str, key: Mapping[str, object], values: Mapping[str, object]) -> None:
         """Change the row that `key` names; a row is changed at most once in one set of writes."""
         self._changes.append((_Update(table, tuple(values), tuple(key)), [*values.values(), *key.values()]))
+
+    def upsert(self, table: str, key: Mapping[str, object], values: Mapping[str, object]) -> None:
+        """Add the row that `key` names, or change it where it exists."""
+        self._changes.append((_Upsert(table, (*key, *values), tuple(key)), [*key.values(), *values.values()]))
 
     def delete(self, table: str, key: Mapping[str, object]) -> None:
         """Remove the rows that `key` names."""

@@ -1,0 +1,379 @@
+"""Writes what was decided: state, ownership link, handover, clocks, events and their bodies, in one statement.
+
+`apply` is the only place where Effects become rows. Everything it writes is computed from the case at hand; it reads
+nothing, so what it writes is exactly what was decided under the lock.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from pydantic_core import to_json
+
+from app.db.cases import Case, handover_of
+from app.db.journal import Journal, Origin, write
+from app.db.writes import Writes
+from app.domain.actor import Side
+from app.domain.escalations import escalation_view
+from app.domain.events import BOTH
+from app.domain.ids import Prefix, show
+from app.domain.journey import Effects, Request
+from app.domain.lead import Lead, Party
+from app.domain.obligations import Changes, Moments, Start, changes
+from app.domain.playbook import Playbook, Position
+from app.domain.view import due_entry, handover_view, organization, stamp
+
+_JSON_COLUMNS = frozenset({"company", "provenance", "context", "missing", "decision", "outcome", "due"})
+
+
+@dataclass(slots=True)
+class Facts:
+    """What a command brings besides its effects: new rows, the words of a handover, what the events say.
+
+    `contents` maps an event type to (facts for the ledger, what its body shows). `lead` are changed columns of the
+    lead. `sides` are the views that see the command's own event. `request` are the words of a new handover.
+    """
+
+    contents: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = field(
+        default_factory=dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
+    )
+    lead: dict[str, Any] = field(default_factory=dict[str, Any])
+    inserts: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
+    assignee: str | None = None
+    metadata: tuple[UUID, dict[str, str]] | None = None
+    sides: Sequence[Side] = BOTH
+    moments: Moments = field(default_factory=Moments)
+    request: dict[str, Any] | None = None
+    decision: dict[str, Any] | None = None
+    step: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class _Draft:
+    """The rows of one application while they are put together."""
+
+    case: Case
+    effects: Effects
+    facts: Facts
+    after: Lead
+    playbook: Playbook
+    journal: Journal
+    handover: dict[str, Any] | None
+    steps: list[dict[str, Any]]
+    opened: dict[str, Any] | None
+
+
+async def apply(case: Case, effects: Effects, facts: Facts, *, public_url: str = "") -> None:
+    """Write the effects of a decision and bring the case up to date with them."""
+    writes = Writes()
+    journal = _journal(case, writes)
+    playbook = _standing(case, effects)
+    handover, steps = _settled(case, effects, facts)
+    opened = _requested(case, effects.request, facts) if effects.request else None
+    current = opened or handover
+    after = replace(
+        case.lead,
+        status=effects.status,
+        stage=effects.stage,
+        owner=effects.owner,
+        handover=handover_of(current) if current else None,
+    )
+    draft = _Draft(case, effects, facts, after, playbook, journal, handover, steps, opened)
+    changed = changes(playbook, after, effects.events, case.running, case.calendar_of, facts.moments, case.now)
+    started = _clocks(draft, changed, writes)
+    _handovers(draft, started, writes)
+    for kind in effects.events:
+        ledger, shown = _content(draft, kind)
+        journal.record(kind, ledger, shown, sides=facts.sides)
+    _resolve(draft, changed, public_url)
+    _own(draft, writes)
+    for table, row in facts.inserts:
+        writes.insert(table, row)
+    _keep_own(draft, writes)
+    _lead(draft, started, changed, writes)
+    await write(case.tx, writes)
+    case.lead, case.playbook, case.handover, case.steps = after, playbook, current, ([] if opened else steps)
+
+
+def _journal(case: Case, writes: Writes) -> Journal:
+    row = case.row
+    origin = Origin(case.actor.client_id if case.actor else None, case.role, case.tx.request_id, case.tx.traceparent)
+    versions = {Side.INTERNAL: row["version_internal"], Side.PARTNER: row["version_partner"]}
+    return Journal(
+        writes, origin, case.now, row["tenant_id"], row["partner_id"], row["id"], row["external_id"], row["test"],
+        versions,
+    )  # fmt: skip
+
+
+def _standing(case: Case, effects: Effects) -> Playbook:
+    """A lead keeps the playbook of its stage; entering a stage brings it under the version in force."""
+    if effects.stage != case.lead.stage and effects.stage in case.in_force.stages:
+        return case.in_force
+    return case.playbook
+
+
+def _settled(case: Case, effects: Effects, facts: Facts) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    if case.handover is None:
+        return None, []
+    steps = [*case.steps, facts.step] if facts.step else case.steps
+    if effects.handover is None:
+        return case.handover, steps
+    accepted = case.now if effects.handover == "accepted" else case.handover["accepted_at"]
+    return {
+        **case.handover,
+        "status": effects.handover,
+        "decision": facts.decision or case.handover["decision"],
+        "accepted_at": accepted,
+        "due_at": None,
+    }, steps
+
+
+def _requested(case: Case, request: Request, facts: Facts) -> dict[str, Any]:
+    words = facts.request or {}
+    return {
+        "tenant_id": case.row["tenant_id"],
+        "partner_id": case.row["partner_id"],
+        "id": uuid4(),
+        "lead_id": case.row["id"],
+        "status": "requested",
+        "from_organization_id": request.giver.organization_id,
+        "from_role": request.giver.role,
+        "to_organization_id": request.receiver.organization_id,
+        "to_role": request.receiver.role,
+        "enters": request.enters,
+        "summary": words.get("summary", ""),
+        "note": words.get("note"),
+        "meeting": words.get("meeting"),
+        "meeting_at": words.get("meeting_at"),
+        "requested_at": case.now,
+        "due_at": None,
+        "decision": None,
+        "accepted_at": None,
+    }
+
+
+def _clocks(draft: _Draft, changed: Changes, writes: Writes) -> list[dict[str, Any]]:
+    case = draft.case
+    for clock_id in changed.stops:
+        writes.update(
+            "clock",
+            {"tenant_id": case.row["tenant_id"], "id": clock_id, "partner_id": case.row["partner_id"]},
+            {"state": "met", "stopped_at": case.now},
+        )
+    started = [_clock_row(draft, start) for start in changed.starts]
+    for row in started:
+        writes.insert("clock", row)
+    return started
+
+
+def _clock_row(draft: _Draft, start: Start) -> dict[str, Any]:
+    row = draft.case.row
+    about_handover = draft.playbook.clocks[start.key].owed_by is not Position.OWNER
+    handover = draft.after.handover
+    return {
+        "tenant_id": row["tenant_id"],
+        "partner_id": row["partner_id"],
+        "id": uuid4(),
+        "lead_id": row["id"],
+        "handover_id": handover.id if handover and about_handover else None,
+        "name": start.key,
+        "owed_organization_id": start.owed_by.organization_id,
+        "owed_role": start.owed_by.role,
+        "waiting_organization_id": start.waiting.organization_id,
+        "waiting_role": start.waiting.role,
+        "started_at": start.started_at,
+        "due_at": start.due_at,
+        "state": "running",
+        "breached_at": None,
+        "stopped_at": None,
+        "playbook_id": draft.playbook.id,
+        "calendar_id": draft.case.calendar_ids[start.owed_by.organization_id],
+        "test": row["test"],
+    }
+
+
+def _handovers(draft: _Draft, started: Sequence[Mapping[str, Any]], writes: Writes) -> None:
+    """Write the handovers with the time at which their answer is due, which is their clock's."""
+    due = {row["handover_id"]: row["due_at"] for row in started}
+    before, settled, opened = draft.case.handover, draft.handover, draft.opened
+    if settled is not None and before is not None and draft.effects.handover is not None:
+        settled["due_at"] = due.get(settled["id"])
+        writes.update(
+            "handover",
+            {"tenant_id": settled["tenant_id"], "id": settled["id"], "partner_id": settled["partner_id"]},
+            {
+                "status": settled["status"],
+                "decision": _text(settled["decision"]),
+                "accepted_at": settled["accepted_at"],
+                "due_at": settled["due_at"],
+            },
+        )
+    if draft.facts.step is not None:
+        writes.insert("handover_step", {**draft.facts.step, "items": _text(draft.facts.step["items"])})
+    if opened is not None:
+        opened["due_at"] = due.get(opened["id"])
+        writes.insert("handover", {**opened, "meeting": _text(opened["meeting"]), "decision": None})
+
+
+def _content(draft: _Draft, kind: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return what an event says: what the command brought, else what every event of that kind says."""
+    given = draft.facts.contents.get(kind)
+    if given is not None:
+        return given
+    if kind.startswith("handover."):
+        row = draft.opened if kind == "handover.requested" else draft.handover
+        if row is not None:
+            return _handover_content(draft, row)
+    if kind == "ownership.changed":
+        return _owner_content(draft.case.lead.owner, draft.after.owner)
+    if kind == "stage.entered":
+        said = {
+            "from": draft.case.lead.stage,
+            "to": draft.after.stage if draft.after.status != "closed" else "closed",
+            "playbook": {"program": draft.playbook.program, "version": draft.playbook.version},
+        }
+        return said, said
+    return {}, {}
+
+
+def _handover_content(draft: _Draft, row: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    steps = [] if row is draft.opened else draft.steps
+    decision = row["decision"] or {}
+    ledger = {
+        "handover_id": show(Prefix.HANDOVER, row["id"]),
+        "from_role": row["from_role"],
+        "to_role": row["to_role"],
+        "status": row["status"],
+        "reason": (decision.get("reason") or {}).get("code"),
+        "meeting_at": stamp(row["meeting_at"]),
+    }
+    return ledger, {"handover": handover_view(row, steps, draft.case.row["external_id"])}
+
+
+def _owner_content(before: Party, after: Party) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    said = {
+        "owner": {"role": after.role, "organization_id": organization(after.organization_id)},
+        "previous": {"role": before.role, "organization_id": organization(before.organization_id)},
+    }
+    return said, said
+
+
+def _resolve(draft: _Draft, changed: Changes, public_url: str) -> None:
+    """What was owed is done: an escalation of a stopped clock ends with it, in every tool that was told."""
+    case = draft.case
+    clocks = {clock["id"]: clock for clock in case.clocks}
+    for escalation in case.escalations:
+        if escalation["clock_id"] in changed.stops:
+            clock = clocks[escalation["clock_id"]]
+            resolve_escalation(
+                draft.journal, escalation, clock, case.row, draft.playbook, by=case.role, public_url=public_url
+            )
+
+
+def resolve_escalation(
+    journal: Journal,
+    escalation: Mapping[str, Any],
+    clock: Mapping[str, Any],
+    lead: Mapping[str, Any],
+    playbook: Playbook,
+    *,
+    by: str,
+    public_url: str,
+) -> dict[str, Any]:
+    """Write that an escalation is resolved, and its event; returns the row as it is now."""
+    entry = {"at": stamp(journal.at), "what": "resolved", "by_role": by}
+    row = {
+        **escalation,
+        "status": "resolved",
+        "resolved_at": journal.at,
+        "next_at": None,
+        "timeline": [*escalation["timeline"], entry],
+    }
+    journal.writes.update(
+        "escalation",
+        {"tenant_id": row["tenant_id"], "id": row["id"], "partner_id": row["partner_id"]},
+        {"status": "resolved", "resolved_at": journal.at, "next_at": None, "timeline": _text(row["timeline"])},
+    )
+    facts = {"escalation_id": show(Prefix.ESCALATION, row["id"]), "clock": row["trigger"], "step": row["step"]}
+    shown = escalation_view(row, clock, lead, playbook, public_url=public_url, now=journal.at)
+    journal.record("escalation.resolved", facts, shown, page=True)
+    return row
+
+
+def _own(draft: _Draft, writes: Writes) -> None:
+    """Add the next link of the chain of owners, beginning where the last one ends."""
+    case, owner = draft.case, draft.after.owner
+    if owner == case.lead.owner:
+        return
+    row = case.row
+    key = {"tenant_id": row["tenant_id"], "lead_id": row["id"], "n": row["owner_n"], "partner_id": row["partner_id"]}
+    writes.update("ownership", key, {"until_at": case.now})
+    n = row["owner_n"] + 1
+    writes.insert(
+        "ownership",
+        {
+            "tenant_id": row["tenant_id"],
+            "partner_id": row["partner_id"],
+            "lead_id": row["id"],
+            "n": n,
+            "after_n": n - 1,
+            "organization_id": owner.organization_id,
+            "role": owner.role,
+            "from_at": case.now,
+        },
+    )
+    draft.facts.lead |= {"owner_organization_id": owner.organization_id, "owner_role": owner.role, "owner_n": n}
+
+
+def _lead(draft: _Draft, started: Sequence[dict[str, Any]], changed: Changes, writes: Writes) -> None:
+    case, journal = draft.case, draft.journal
+    stopped = set(changed.stops)
+    case.clocks = sorted(
+        [*(clock for clock in case.clocks if clock["id"] not in stopped), *started], key=lambda clock: clock["due_at"]
+    )
+    case.escalations = [one for one in case.escalations if one["clock_id"] not in stopped]
+    columns: dict[str, Any] = {
+        "status": draft.after.status,
+        "stage": draft.after.stage,
+        "playbook_id": draft.playbook.id,
+        **due_columns(case.clocks),
+        **draft.facts.lead,
+        **version_columns(journal),
+    }
+    case.row |= columns
+    writes.update(
+        "lead",
+        {"tenant_id": case.row["tenant_id"], "id": case.row["id"], "partner_id": case.row["partner_id"]},
+        {name: _text(value) if name in _JSON_COLUMNS else value for name, value in columns.items()},
+    )
+
+
+def due_columns(clocks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the lead's copy of its running clocks, so that a list reads one table."""
+    due = [
+        due_entry(clock["name"], clock["due_at"], clock["owed_role"], late=clock["state"] == "breached")
+        for clock in clocks
+    ]
+    first: datetime | None = min((clock["due_at"] for clock in clocks), default=None)
+    return {"due": due, "due_at": first}
+
+
+def version_columns(journal: Journal) -> dict[str, Any]:
+    """Return the lead's version and time of change in each view that saw a fact."""
+    columns: dict[str, Any] = {}
+    for side in journal.touched:
+        columns[f"version_{side.value}"] = journal.versions[side]
+        columns[f"updated_{side.value}"] = journal.at
+    return columns
+
+
+def _text(value: object) -> str | None:
+    """Return the JSON text of a document, or None."""
+    return None if value is None else to_json(value).decode()
+
+
+def lead_key(row: Mapping[str, Any]) -> dict[str, UUID]:
+    """Return the primary key of a lead row."""
+    return {"tenant_id": row["tenant_id"], "id": row["id"], "partner_id": row["partner_id"]}

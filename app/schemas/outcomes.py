@@ -1,0 +1,69 @@
+"""Outcomes, the partner's response to them, and interim feedback."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from app.schemas.base import Code, Day, In, Line, Money, Prose, StatedBy
+
+
+class OutcomeIn(In):
+    """What became of the lead, and why; losses are told as fully as wins."""
+
+    result: Literal["won", "lost", "pending", "disqualified"]
+    reason: Code = Field(examples=["price"])
+    secondary_reasons: Annotated[list[Code], Field(max_length=2)] = Field(default_factory=list[str])
+    stated_by: StatedBy
+    note: Prose | None = None
+    learnings: Prose | None = None
+    amount: Money | None = None
+    annual_value: Money | None = None
+    competitor: Line | None = None
+    recoverable: bool | None = None
+    revisit_on: Day | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.result == "pending" and self.revisit_on is None:
+            raise ValueError("a pending outcome names the day of its revisit in revisit_on")
+        if self.amount and self.annual_value and self.amount.currency != self.annual_value.currency:
+            raise ValueError("amount and annual_value share one currency")
+        return self
+
+
+class AcknowledgeIn(In):
+    """Nothing to say."""
+
+
+class ContestIn(In):
+    """Why the partner sees it otherwise."""
+
+    reason: Code
+    note: Prose
+
+
+class FeedbackIn(In):
+    """Interim feedback on a handover."""
+
+    handover_id: Annotated[str, StringConstraints(max_length=40)]
+    meeting_held: bool | None = None
+    rating: Annotated[int, Field(ge=1, le=5)]
+    reasons: Annotated[list[Code], Field(max_length=10)] = Field(default_factory=list[str])
+    note: Prose | None = None
+    next_update_on: Day | None = None
+
+
+class ReopenIn(In):
+    """Nothing to say."""
+
+
+class AdvanceIn(In):
+    """The stage to enter, or `closed` to leave the last one."""
+
+    to: Code = Field(examples=["evaluation"])
+
+
+class AssignIn(In):
+    """A person of the caller's own organisation, by a reference that only that organisation sees."""
+
+    assignee: Line
