@@ -126,10 +126,10 @@ class EmbeddedPostgres:
         self._stop_server()
         self._release()
 
-    def admin_url(self) -> str:
-        """Return the superuser's URL, for `baton migrate` only: row-level security does not bind it."""
+    def admin_url(self, database: str = "postgres") -> str:
+        """Return the superuser's URL of `database`, for `baton migrate` only: row-level security does not bind it."""
         path = self._data_dir / "superuser.password"
-        return self.url("postgres", path.read_text("ascii").strip(), "postgres")
+        return self.url("postgres", path.read_text("ascii").strip(), database)
 
     def url(self, user: str, password: str, database: str) -> str:
         """Return a database URL over the socket, as asyncpg and SQLAlchemy read it. Only once started."""
