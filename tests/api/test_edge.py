@@ -69,6 +69,7 @@ ROWS = [
         "a token in the query", 400, "invalid-request", path=f"/v1/leads?access_token={CANARY}",
         answers=(("WWW-Authenticate", f'{BEARER}, error="invalid_request"'),),
     ),
+    Row("a token later in the query", 400, "invalid-request", path=f"/v1/leads?q=1&access_token={CANARY}"),
     Row(
         "two credentials", 400, "invalid-request", token=None,
         headers=(("Authorization", "Bearer writer"), ("Authorization", f"Bearer {CANARY}")),
@@ -230,12 +231,14 @@ async def test_a_chunked_body_over_the_limit_is_refused_before_it_is_buffered(wo
     assert sent == 5 * 65_536
 
 
-async def drive(app: FastAPI, path: str, parts: AsyncIterator[bytes], headers: dict[bytes, bytes]) -> int:
+async def drive(
+    app: FastAPI, path: str, parts: AsyncIterator[bytes], headers: dict[bytes, bytes], *, more: bool = True
+) -> int:
     """Speak ASGI without a length; the client used elsewhere gathers a body before it sends."""
     statuses: list[int] = []
 
     async def receive():
-        return {"type": "http.request", "body": await anext(parts), "more_body": True}
+        return {"type": "http.request", "body": await anext(parts), "more_body": more}
 
     async def send(message):
         if message["type"] == "http.response.start":
@@ -247,6 +250,13 @@ async def drive(app: FastAPI, path: str, parts: AsyncIterator[bytes], headers: d
     }  # fmt: skip
     await app(scope, receive, send)
     return statuses[0]
+
+
+async def test_a_body_in_one_part_without_length_is_counted(world: World):
+    async def one_part() -> AsyncIterator[bytes]:
+        yield b"a" * 262_145
+
+    assert await drive(world.app, "/v1/leads", one_part(), {b"authorization": b"Bearer writer"}, more=False) == 413
 
 
 async def test_a_caller_that_leaves_while_sending_gets_no_answer_and_changes_nothing(world: World):

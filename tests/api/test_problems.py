@@ -24,6 +24,7 @@ ERRORS = [
     ({}, [("/name", "required")]),
     ({"name": "a", "nmae": 1}, [("/nmae", "unknown_field")]),
     ({"name": "a", "not a name": 1}, [("", "unknown_field")]),
+    ({"name": "a", "Zebra7731": 1}, [("", "unknown_field")]),
     ({"name": 5}, [("/name", "type")]),
     ({"name": "a" * 101}, [("/name", "length")]),
     ({"name": "a", "contact": {"email": "no"}}, [("/contact/email", "format")]),
