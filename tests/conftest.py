@@ -1,6 +1,8 @@
 """One PostgreSQL server per run (fsync off), one migrated template, a fresh clone for each test module."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -17,15 +19,21 @@ TEMPLATE = "baton_template"
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
 
 
+def named(server: EmbeddedPostgres, database: str) -> str:
+    """Return the administrator's URL of one database of the server."""
+    return server.admin_url(database)
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    bindir = os.environ.get("BATON_TEST_BINDIR")
-    server = EmbeddedPostgres(
-        tmp_path_factory.mktemp("postgres"), bindir=Path(bindir) if bindir else None, settings=FAST
-    )
+def postgres() -> Iterator[EmbeddedPostgres]:
+    bindir = os.environ.get("TEST_POSTGRES_BINDIR")
+    place = Path(tempfile.mkdtemp(prefix="baton-test-"))
+    place.chmod(0o711)  # root's server runs as another account, which must be able to enter
+    server = EmbeddedPostgres(place, bindir=Path(bindir) if bindir else None, settings=FAST)
     server.start()
     yield server
     server.stop()
+    shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +51,7 @@ async def template(postgres: EmbeddedPostgres, passwords: dict[Login, str]) -> s
     admin = await asyncpg.connect(postgres.admin_url())
     await admin.execute(f"create database {TEMPLATE}")
     await admin.close()
-    await migrate(postgres.url("postgres", None, TEMPLATE), passwords, test_clock=True)
+    await migrate(named(postgres, TEMPLATE), passwords, test_clock=True)
     return TEMPLATE
 
 
@@ -53,7 +61,7 @@ async def database_url(postgres: EmbeddedPostgres, template: str) -> AsyncIterat
     name = f"t_{uuid4().hex}"
     admin = await asyncpg.connect(postgres.admin_url())
     await admin.execute(f"create database {name} template {template}")
-    yield postgres.url("postgres", None, name)
+    yield named(postgres, name)
     await admin.execute(f"drop database {name} with (force)")
     await admin.close()
 

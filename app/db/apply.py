@@ -41,6 +41,7 @@ class Facts:
     )
     lead: dict[str, Any] = field(default_factory=dict[str, Any])
     inserts: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
+    contact: dict[str, Any] | None = None
     assignee: str | None = None
     metadata: tuple[UUID, dict[str, str]] | None = None
     sides: Sequence[Side] = BOTH
@@ -91,6 +92,9 @@ async def apply(case: Case, effects: Effects, facts: Facts, *, public_url: str =
     _own(draft, writes)
     for table, row in facts.inserts:
         writes.insert(table, row)
+    if facts.contact is not None:
+        key = {name: case.row[name] for name in ("tenant_id", "partner_id")} | {"lead_id": case.lead.id}
+        writes.upsert("contact", key, {"document": _text(facts.contact)})
     _keep_own(draft, writes)
     _lead(draft, started, changed, writes)
     await write(case.tx, writes)

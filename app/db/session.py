@@ -24,6 +24,10 @@ _WAKE_GAP_S = 0.01
 """At most one wake-up per 10 ms and process (design 7.10)."""
 
 
+class NothingCommittedError(RuntimeError):
+    """COMMIT of a failed transaction does not raise, it rolls back: nothing may be answered as done."""
+
+
 class Login(StrEnum):
     """A database login; each has its own pool and its own policies."""
 
@@ -143,7 +147,9 @@ class Transaction:
         if connection is None:
             return
         try:
-            await connection.execute("commit" if commit else "rollback")
+            done = await connection.execute("commit" if commit else "rollback")
+            if commit and done != "COMMIT":
+                raise NothingCommittedError("the transaction had failed before its commit")
         finally:
             await self._pool.release(connection)
 

@@ -1,46 +1,42 @@
-"""What endpoints may ask for: the caller, its transaction, the kit of the process."""
+"""What endpoints may ask for besides what the edge gives: the kit of the process, and ids that stand in paths."""
 
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
-from app.db.session import Transaction
-from app.domain.actor import Actor
-from app.routers.edge.exchange import SCOPE_KEY, Exchange
-from app.services import kit
-
-
-def exchange(request: Request) -> Exchange:
-    """Return what the edge knows about this request."""
-    held: Exchange = request.scope[SCOPE_KEY]
-    return held
+from app.db.cases import LeadRef
+from app.routers.edge import Caller, IfMatch, Tx
+from app.services import handovers, kit, outcomes
 
 
-def caller(request: Request) -> Actor:
-    """Return the authenticated caller; only routes that declare `opens` may ask."""
-    actor = exchange(request).actor
-    if actor is None:
-        raise LookupError("a public route has no caller")
-    return actor
+__all__ = ["Caller", "HandoverId", "IfMatch", "Kit", "Lead", "OutcomeId", "Tx"]
 
 
-def transaction(request: Request) -> Transaction:
-    """Return the request's transaction, which the edge commits before the answer is sent."""
-    held = exchange(request)
-    tx = held.transaction
-    if not isinstance(tx, Transaction):
-        raise LookupError("a public route has no transaction")
-    tx.request_id = held.request_id
-    tx.traceparent = held.traceparent
-    return tx
-
-
-def process_kit(request: Request) -> kit.Kit:
+async def process_kit(request: Request) -> kit.Kit:
     """Return the kit that the composition root made."""
     held: kit.Kit = request.app.state.kit
     return held
 
 
-Caller = Annotated[Actor, Depends(caller)]
-Tx = Annotated[Transaction, Depends(transaction)]
+async def lead_ref(
+    lead: Annotated[str, Path(description="`lead_…`, or `external:` and your own reference")],
+) -> LeadRef:
+    """Return the lead that the path names."""
+    return LeadRef.read(lead)
+
+
+async def handover_id(handover: Annotated[str, Path(description="`hov_…`")]) -> UUID:
+    """Return the handover that the path names."""
+    return handovers.read_id(handover)
+
+
+async def outcome_id(outcome: Annotated[str, Path(description="`out_…`")]) -> UUID:
+    """Return the outcome that the path names."""
+    return outcomes.read_id(outcome)
+
+
 Kit = Annotated[kit.Kit, Depends(process_kit)]
+Lead = Annotated[LeadRef, Depends(lead_ref)]
+HandoverId = Annotated[UUID, Depends(handover_id)]
+OutcomeId = Annotated[UUID, Depends(outcome_id)]

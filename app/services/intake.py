@@ -4,9 +4,8 @@ A POST never says whether another partner holds the company: that is decided by 
 (design decision 4), so a fresh lead and a duplicate are answered alike.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -27,9 +26,9 @@ from app.domain.errors import (
 )
 from app.domain.ids import Prefix, read, show
 from app.domain.lead import RECEIVED, form_state, known_fields
-from app.domain.matching import normalise_company_name, normalise_domain, normalise_phone
 from app.domain.playbook import Playbook
 from app.domain.view import handover_view
+from app.schemas.lead_body import canonical, choice_errors, company_columns
 from app.schemas.leads import LeadIn
 
 _PROGRAM = """
@@ -53,43 +52,8 @@ class Taken:
     created: bool
 
 
-def canonical(body: LeadIn) -> bytes:
-    """Return the hash of a validated body: equal bodies are equal whatever their spacing and order of fields."""
-    return sha256(body.model_dump_json(exclude_none=True, exclude_defaults=True).encode()).digest()
-
-
-def body_of(row: Mapping[str, Any], program: str) -> LeadIn:
-    """Return the body that would post the lead as it is now."""
-    held = {name: row[name] for name in ("company", "provenance", "context")}
-    return LeadIn.model_validate(
-        {
-            **held,
-            "program": program,
-            "external_id": row["external_id"],
-            "contact": row.get("contact"),
-            "metadata": row.get("metadata"),
-            "test": row["test"],
-        }
-    )
-
-
 def _error(pointer: str, code: str, message: str) -> dict[str, str]:
     return {"pointer": pointer, "code": code, "message": message}
-
-
-def choice_errors(playbook: Playbook, company: Mapping[str, Any], context: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return an error for every code that the playbook's closed sets do not hold."""
-    asked: list[tuple[str, str, object]] = [
-        ("/company/industry", "industries", company.get("industry")),
-        ("/company/employees", "employees", company.get("employees")),
-    ]
-    for index, point in enumerate(cast("Iterable[Mapping[str, Any]]", context.get("pain_points") or ())):
-        asked.append((f"/context/pain_points/{index}/category", "pain_categories", point["category"]))
-    return [
-        _error(pointer, "enum", "The playbook does not hold this code.")
-        for pointer, choice_set, code in asked
-        if code is not None and code not in playbook.choices.get(choice_set, {})
-    ]
 
 
 def _provenance(body: LeadIn, defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -239,17 +203,6 @@ def _row(actor: Actor, body: LeadIn, new: _New, playbook: Playbook) -> dict[str,
         "created_at": now,
         "contact": contact,
         "metadata": body.metadata,
-    }
-
-
-def company_columns(company: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the company with the normalised columns under which it is found and matched."""
-    return {
-        "company": company,
-        "company_key": normalise_company_name(company["name"]),
-        "corporate_number": company.get("corporate_number"),
-        "domain": normalise_domain(company["domain"]) if company.get("domain") else None,
-        "phone": normalise_phone(company["phone"]) if company.get("phone") else None,
     }
 
 

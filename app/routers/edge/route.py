@@ -60,6 +60,9 @@ class BatonRoute(APIRoute):
         return pipeline.run
 
 
+LOST_RACES = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
+
+
 @dataclass(frozen=True, slots=True)
 class _Pipeline:
     declaration: Declaration
@@ -93,6 +96,13 @@ class _Pipeline:
         if self.declaration.body is BodyKind.STREAM:
             return await self._work(request, current)
         key = idempotency.key_of(current) if request.method == "POST" else None
+        try:
+            return await self._in_transaction(request, current, by, key)
+        except LOST_RACES:
+            # Another request wrote first. Done again, this one sees what that one committed and is answered by it.
+            return await self._in_transaction(request, current, by, key)
+
+    async def _in_transaction(self, request: Request, current: Exchange, by: Actor, key: str | None) -> Response:
         if key is not None:
             return await self._once(request, current, by, key)
         async with current.services.database.transaction(by) as tx:

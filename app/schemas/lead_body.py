@@ -1,0 +1,40 @@
+"""What follows from a validated lead body: its hash, the columns it is found under, codes the playbook must hold."""
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any, cast
+
+from app.domain.matching import normalise_company_name, normalise_domain, normalise_phone
+from app.domain.playbook import Playbook
+from app.schemas.leads import LeadIn
+
+
+def canonical(body: LeadIn) -> bytes:
+    """Return the hash of a validated body: equal bodies are equal whatever their spacing and order of fields."""
+    return sha256(body.model_dump_json(exclude_none=True, exclude_defaults=True).encode()).digest()
+
+
+def choice_errors(playbook: Playbook, company: Mapping[str, Any], context: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return an error for every code that the playbook's closed sets do not hold."""
+    asked: list[tuple[str, str, object]] = [
+        ("/company/industry", "industries", company.get("industry")),
+        ("/company/employees", "employees", company.get("employees")),
+    ]
+    for index, point in enumerate(cast("Iterable[Mapping[str, Any]]", context.get("pain_points") or ())):
+        asked.append((f"/context/pain_points/{index}/category", "pain_categories", point["category"]))
+    return [
+        {"pointer": pointer, "code": "enum", "message": "The playbook does not hold this code."}
+        for pointer, choice_set, code in asked
+        if code is not None and code not in playbook.choices.get(choice_set, {})
+    ]
+
+
+def company_columns(company: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the company with the normalised columns under which it is found and matched."""
+    return {
+        "company": company,
+        "company_key": normalise_company_name(company["name"]),
+        "corporate_number": company.get("corporate_number"),
+        "domain": normalise_domain(company["domain"]) if company.get("domain") else None,
+        "phone": normalise_phone(company["phone"]) if company.get("phone") else None,
+    }
