@@ -64,7 +64,7 @@ S, I, U, D = "select", "insert", "update", "delete"
 ACCESS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
     "tenant": {"internal": (TENANT, (S, I)), "auth": (ANY, (S,))},
     "organization": {
-        "partner": (f"{TENANT} and id = (select baton.oid())", (S,)),
+        "partner": (f"{TENANT} and id in ((select baton.oid()), (select baton.tid()))", (S,)),
         "internal": (TENANT, (S, I, U)),
         "auth": (ANY, (S,)),
         "worker": (TENANT, (S,)),
@@ -89,16 +89,16 @@ ACCESS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
             (S, U),
         ),
         "internal": (TENANT, (S, I, U)),
-        "worker": (TENANT, (S,)),
+        "worker": (TENANT, (S, U)),
     },
     "playbook": {
         "partner": (
             f"{TENANT} and exists (select 1 from baton.enrolment e where e.tenant_id = playbook.tenant_id"
             " and e.program_id = playbook.program_id)",
-            (S, I, U),
+            (S, I),
         ),
-        "internal": (TENANT, (S, I, U)),
-        "worker": (TENANT, (S,)),
+        "internal": (TENANT, (S, I)),
+        "worker": (TENANT, (S, U)),
     },
     "agreement": {
         "partner": (
@@ -109,6 +109,7 @@ ACCESS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "internal": (TENANT, (S, I)),
         "worker": (TENANT, (S,)),
     },
+    "ratification": {"partner": (TENANT, (S, I, U)), "internal": (TENANT, (S, I, U)), "worker": (ANY, (S, D))},
     "calendar": {"partner": (TENANT, (S,)), "internal": (TENANT, (S, I)), "worker": (TENANT, (S,))},
     "call_count": {"partner": (LEAD, (S, I, U)), "internal": (TENANT, (S,))},
     "lead": {"partner": (LEAD, (S, I, U)), "internal": (TENANT, (S, I, U)), "worker": (TENANT, (S, U))},

@@ -723,4 +723,12 @@ CREATE TABLE baton.handover_step (
 );
 CREATE INDEX handover_step_of ON baton.handover_step (tenant_id, handover_id, n);
 
+CREATE TABLE baton.ratification (
+  tenant_id UUID NOT NULL,
+  playbook_id UUID NOT NULL,
+  queued_at TIMESTAMP WITH TIME ZONE NOT NULL,
+  PRIMARY KEY (tenant_id, playbook_id),
+  FOREIGN KEY(tenant_id, playbook_id) REFERENCES baton.playbook (tenant_id, id)
+);
+
 ALTER TABLE baton.lead ADD CONSTRAINT lead_has_current_owner FOREIGN KEY(tenant_id, id, owner_n, owner_until, partner_id) REFERENCES baton.ownership (tenant_id, lead_id, n, until_at, partner_id) DEFERRABLE INITIALLY DEFERRED;

@@ -98,6 +98,21 @@ class Agreement(SQLModel, table=True):
     agreed_at: datetime = moment()
 
 
+class Ratification(SQLModel, table=True):
+    """An agreement was given: the worker looks whether all who take part have agreed, which no partner may see."""
+
+    __tablename__ = "ratification"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "playbook_id"),
+        ForeignKeyConstraint(["tenant_id", "playbook_id"], [f"{SCHEMA}.playbook.tenant_id", f"{SCHEMA}.playbook.id"]),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    playbook_id: UUID
+    queued_at: datetime = moment()
+
+
 class CalendarVersion(SQLModel, table=True):
     """One version of a business calendar; a change writes a new row, so what ran under the old can be explained."""
 
