@@ -1,0 +1,29 @@
+"""What callers filter lists and figures by. Names that are not here are refused by the edge."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from app.schemas.base import Code, ExternalId, Line, Moment
+
+Named = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+"""A key or an id."""
+LeadSort = Literal["created_at", "-created_at", "updated_at", "-updated_at", "due_at", "-due_at"]
+
+
+class LeadFilter(BaseModel):
+    """Which leads, in which order; `-` is descending. A lead that nothing is due on comes last."""
+
+    stage: Code | None = None
+    status: Literal["received", "open", "closed", "not_accepted"] | None = None
+    owner_role: Code | None = None
+    program: Named | None = Field(None, description="Key or id.")
+    updated_since: Moment | None = Field(None, description="Changed in the caller's view at or after this time.")
+    external_id: ExternalId | None = None
+    company: Line | None = Field(None, description="A company's name, compared in its normal form, or its number.")
+    q: Line | None = Field(
+        None, description="The start of a company's name, or an exact external id, number, domain or telephone number."
+    )
+    due_before: Moment | None = Field(None, description="Something is due on it before this time.")
+    sort: LeadSort = "-created_at"
+    test: bool = Field(False, description="Test leads instead of real ones; a test client sees only test leads.")
