@@ -239,6 +239,10 @@ class Database:
             if not self._wake_again:
                 return
 
+    def open_connections(self) -> dict[str, int]:
+        """Return how many connections are open, by login."""
+        return {login.value: pool.get_size() for login, pool in self._pools.items()}
+
     async def ping(self) -> None:
         """Raise when the database does not answer within 2 s."""
         pool = next(iter(self._pools.values()))

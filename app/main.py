@@ -1,0 +1,72 @@
+"""The composition root of the API: settings in, an application out."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from app.db.session import Address, Database, Login
+from app.routers import handovers, health, leads, oauth, outcomes, programs, testing
+from app.routers.edge import Services, include, install
+from app.security.cursors import CursorSealer
+from app.security.keyring import MasterKeys
+from app.services.issuer import Issuer
+from app.services.kit import Kit
+from app.settings import Settings
+
+_POOLS = {Login.PARTNER: 16, Login.INTERNAL: 16, Login.AUTH: 4}
+"""Connections of one API process, per login; opened as they are needed."""
+
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    oauth.router,
+    leads.router,
+    handovers.router,
+    outcomes.router,
+    programs.router,
+)
+
+
+def passwords(keys: MasterKeys) -> dict[Login, str]:
+    """Return the database password of each login, derived from the master key (contract 1)."""
+    return {login: keys.derive_password(login.user) for login in Login}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the API. Raises ValueError when a required setting is missing."""
+    if settings.database_url is None or settings.master_key is None:
+        raise ValueError("BATON_DATABASE_URL and BATON_MASTER_KEY are required")
+    keys = MasterKeys.read(settings.master_key.get_secret_value())
+    address = Address(settings.database_url.get_secret_value(), passwords(keys))
+    database = Database(address, _POOLS)
+    issuer = Issuer(database, keys, url=settings.token_issuer, audience=settings.token_issuer)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await database.start()
+        await issuer.start()
+        yield
+        await issuer.stop()
+        await database.stop()
+
+    app = FastAPI(
+        title="Baton",
+        version="1",
+        summary="Leads handed from an outsourced sales partner to the in-house team: never ownerless, never silent.",
+        lifespan=lifespan,
+        docs_url="/docs" if settings.docs else None,
+        redoc_url=None,
+    )
+    app.state.issuer = issuer
+    app.state.database = database
+    app.state.kit = Kit(
+        master_keys=keys,
+        cursors=CursorSealer(keys.derive(b"cursors")),
+        egress_allow=settings.egress_allow,
+        public_url=settings.base_url,
+    )
+    install(app, Services(issuer.verifier, database))
+    include(app, *ROUTERS)
+    if settings.test_clock:
+        include(app, testing.router)
+    return app

@@ -1,0 +1,15 @@
+"""Prints the OpenAPI document of the API: what `openapi/openapi.json` holds and callers generate from."""
+
+import json
+
+from app.main import create_app
+from app.security.keyring import make_master_key
+from app.settings import Settings
+
+
+def document_text() -> str:
+    """Return the document as committed: sorted keys, two spaces, a newline at its end."""
+    settings = Settings.model_validate(
+        {"database_url": "postgresql:///none", "master_key": make_master_key(), "issuer": "https://baton.example"}
+    )
+    return json.dumps(create_app(settings).openapi(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"

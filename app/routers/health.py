@@ -1,0 +1,44 @@
+"""Liveness, readiness and metrics; none of them names a tenant, a partner or a client."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import PlainTextResponse, Response
+
+from app.db.session import Database
+from app.domain.errors import OverloadedError
+from app.routers.edge import BatonRoute, JSONBytes, document, public
+
+router = APIRouter(tags=["operations"], route_class=BatonRoute)
+
+
+@router.get("/health/live", operation_id="health_live", summary="The process runs")
+@public("load balancers and process managers have no token")
+async def live() -> JSONBytes:
+    """Answer as long as the process runs."""
+    return JSONBytes({"status": "live"})
+
+
+@router.get(
+    "/health/ready",
+    operation_id="health_ready",
+    summary="The process can serve",
+    responses=document(OverloadedError),
+)
+@public("load balancers and process managers have no token")
+async def ready(request: Request) -> JSONBytes:
+    """Answer 200 when the database answers, 503 otherwise."""
+    database: Database = request.app.state.database
+    await database.ping()
+    return JSONBytes({"status": "ready"})
+
+
+@router.get("/metrics", operation_id="metrics", summary="Figures of this process", response_class=PlainTextResponse)
+@public("a scraper inside the operator's network has no token", produces=("text/plain",))
+async def metrics(request: Request) -> Response:
+    """Prometheus text: what this process is doing now."""
+    database: Database = request.app.state.database
+    lines = [
+        "# HELP baton_pool_connections Open database connections of this process by login.",
+        "# TYPE baton_pool_connections gauge",
+        *(f'baton_pool_connections{{login="{login}"}} {size}' for login, size in database.open_connections().items()),
+    ]
+    return PlainTextResponse("\n".join(lines) + "\n")

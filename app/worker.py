@@ -1,0 +1,23 @@
+"""The composition root of a worker process: settings in, every loop running until told to stop."""
+
+import asyncio
+
+from app.db.session import Address, Database, Login
+from app.security.keyring import MasterKeys
+from app.settings import Settings
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Run the loops until `stop`. Raises ValueError when a required setting is missing."""
+    if settings.database_url is None or settings.master_key is None:
+        raise ValueError("BATON_DATABASE_URL and BATON_MASTER_KEY are required")
+    keys = MasterKeys.read(settings.master_key.get_secret_value())
+    address = Address(
+        settings.database_url.get_secret_value(), {login: keys.derive_password(login.user) for login in Login}
+    )
+    database = Database(address, {Login.WORKER: 12})
+    await database.start()
+    try:
+        await stop.wait()
+    finally:
+        await database.stop()
