@@ -34,6 +34,7 @@ class Facts:
 
     `contents` maps an event type to (facts for the ledger, what its body shows). `lead` are changed columns of the
     lead. `sides` are the views that see the command's own event. `request` are the words of a new handover.
+    `also_starts` are events of before whose clocks begin only now; they are not written again.
     """
 
     contents: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = field(
@@ -41,6 +42,8 @@ class Facts:
     )
     lead: dict[str, Any] = field(default_factory=dict[str, Any])
     inserts: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
+    deletes: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
+    also_starts: tuple[str, ...] = ()
     contact: dict[str, Any] | None = None
     assignee: str | None = None
     metadata: tuple[UUID, dict[str, str]] | None = None
@@ -82,7 +85,8 @@ async def apply(case: Case, effects: Effects, facts: Facts, *, public_url: str =
         handover=handover_of(current) if current else None,
     )
     draft = _Draft(case, effects, facts, after, playbook, journal, handover, steps, opened)
-    changed = changes(playbook, after, effects.events, case.running, case.calendar_of, facts.moments, case.now)
+    starting = (*effects.events, *facts.also_starts)
+    changed = changes(playbook, after, starting, case.running, case.calendar_of, facts.moments, case.now)
     started = _clocks(draft, changed, writes)
     _handovers(draft, started, writes)
     for kind in effects.events:
@@ -92,6 +96,8 @@ async def apply(case: Case, effects: Effects, facts: Facts, *, public_url: str =
     _own(draft, writes)
     for table, row in facts.inserts:
         writes.insert(table, row)
+    for table, key in facts.deletes:
+        writes.delete(table, key)
     if facts.contact is not None:
         key = {name: case.row[name] for name in ("tenant_id", "partner_id")} | {"lead_id": case.lead.id}
         writes.upsert("contact", key, {"document": _text(facts.contact)})
@@ -329,6 +335,22 @@ def _own(draft: _Draft, writes: Writes) -> None:
         },
     )
     draft.facts.lead |= {"owner_organization_id": owner.organization_id, "owner_role": owner.role, "owner_n": n}
+
+
+def _keep_own(draft: _Draft, writes: Writes) -> None:
+    """Keep what only the actor's own organisation sees: its person on the lead, and its metadata."""
+    case, facts = draft.case, draft.facts
+    if case.actor is None:
+        return
+    common = {"tenant_id": case.row["tenant_id"], "partner_id": case.row["partner_id"]}
+    own = {**common, "organization_id": case.actor.organization_id}
+    if facts.assignee is not None:
+        writes.upsert("assignment", {**own, "lead_id": case.lead.id}, {"assignee": facts.assignee})
+    if facts.metadata is not None:
+        subject_id, document = facts.metadata
+        writes.upsert(
+            "annotation", {**own, "subject_id": subject_id}, {"lead_id": case.lead.id, "document": _text(document)}
+        )
 
 
 def _lead(draft: _Draft, started: Sequence[dict[str, Any]], changed: Changes, writes: Writes) -> None:
