@@ -1,0 +1,164 @@
+"""Decides received leads: whose a company is within a program. The first lead holds it; nobody learns who does.
+
+A batch is one transaction of one tenant. What it cannot decide it sets aside alone, so one bad row stops no other.
+"""
+
+import logging
+import traceback
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from app.db import cases, claims
+from app.db.apply import Facts, apply
+from app.db.cases import Case
+from app.db.claims import ProgramKey
+from app.db.session import Database, Identity, Login, Transaction
+from app.db.watch import LOST
+from app.domain import adjudication
+from app.domain.adjudication import Holding
+from app.domain.ids import Prefix, show
+from app.domain.lead import NOT_ACCEPTED, OPEN, RECEIVED
+from app.domain.view import stamp
+from app.workers.loops import AT_ONCE
+
+BATCH: Final = 50
+"""Leads decided by one transaction."""
+_SET_ASIDE: Final = timedelta(minutes=1)
+_WORKER: Final = Identity(Login.WORKER)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Adjudicator:
+    """The loop that decides received leads."""
+
+    database: Database
+    public_url: str = ""
+
+    @property
+    def name(self) -> str:
+        """A word for the log."""
+        return "adjudicator"
+
+    @property
+    def due(self) -> str:
+        """When the next lead waits."""
+        return claims.QUEUE_DUE
+
+    async def cycle(self) -> datetime | None:
+        """Decide one batch of every tenant that has leads waiting."""
+        async with self.database.begin(_WORKER) as tx:
+            tenants = await claims.tenants(tx)
+        worked = [await self._tenant(tenant_id) for tenant_id in tenants]
+        return AT_ONCE if any(worked) else None
+
+    async def _tenant(self, tenant_id: UUID) -> int:
+        try:
+            return await self._batch(tenant_id, BATCH)
+        except LOST:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad lead must not hold up the others
+            _report("a batch failed, its leads are tried one by one", error)
+        async with self.database.begin(Identity(Login.WORKER, tenant_id)) as tx:
+            leads = [one.lead_id for one in await claims.waiting(tx, tenant_id, BATCH)]
+        for lead_id in leads:
+            await self._alone(tenant_id, lead_id)
+        return len(leads)
+
+    async def _alone(self, tenant_id: UUID, lead_id: UUID) -> None:
+        try:
+            await self._batch(tenant_id, 1, lead_id)
+        except LOST:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad lead must not hold up the others
+            _report(f"{show(Prefix.LEAD, lead_id)} is set aside", error)
+            async with self.database.begin(Identity(Login.WORKER, tenant_id)) as tx:
+                await claims.postpone(tx, tenant_id, lead_id, _SET_ASIDE)
+
+    async def _batch(self, tenant_id: UUID, limit: int, only: UUID | None = None) -> int:
+        """Decide the first leads of the queue in one transaction; returns how many were decided."""
+        async with self.database.begin(Identity(Login.WORKER, tenant_id)) as tx:
+            if not await claims.take_turn(tx, tenant_id):
+                return 0
+            queue = await claims.waiting(tx, tenant_id, limit, only)
+            if not queue:
+                return 0
+            free = await claims.lock(tx, tenant_id, [one.lead_id for one in queue])
+            turn = adjudication.in_turn(((one.lead_id, one.keys) for one in queue), free)
+            loaded = [await cases.for_engine(tx, tenant_id, lead_id) for lead_id in turn]
+            await self._decide(tx, tenant_id, loaded)
+            return len(loaded)
+
+    async def _decide(self, tx: Transaction, tenant_id: UUID, loaded: list[Case]) -> None:
+        # An edit may have changed the company between the look at the queue and the lock: only these keys count.
+        keys = {case.lead.id: claims.lead_keys(case.row["company"], test=case.lead.test) for case in loaded}
+        wanted = {(case.row["program_id"], key) for case in loaded for key in keys[case.lead.id]}
+        held = await claims.held(tx, tenant_id, wanted)
+        for case in loaded:
+            program_id = case.row["program_id"]
+            mine = {key: held[program_id, key] for key in keys[case.lead.id] if (program_id, key) in held}
+            judgement = adjudication.judge(case.lead.partner_id, keys[case.lead.id], mine)
+            await _settle(case, judgement, held, public_url=self.public_url)
+
+
+def _report(what: str, error: Exception) -> None:
+    # Type and place only: a message may quote a row.
+    place = "".join(traceback.format_tb(error.__traceback__))
+    _log.error("adjudicator: %s: %s\n%s", what, type(error).__name__, place)
+
+
+def _gone(case: Case) -> tuple[str, dict[str, Any]]:
+    """Return the row that leaves the queue with the decision."""
+    row = case.row
+    return "adjudication", {"tenant_id": row["tenant_id"], "lead_id": row["id"], "partner_id": row["partner_id"]}
+
+
+async def _settle(
+    case: Case, judgement: adjudication.Judgement, held: dict[ProgramKey, Holding], *, public_url: str
+) -> None:
+    facts = Facts(deletes=[_gone(case)])
+    if case.lead.status != RECEIVED:
+        raise LookupError("a lead that waits for its decision is received")
+    if not judgement.accepted:
+        _refuse(case, facts)
+        await apply(case, adjudication.turn_away(case.lead), facts, public_url=public_url)
+        return
+    _admit(case, judgement, held, facts)
+    await apply(case, adjudication.accept(case.lead), facts, public_url=public_url)
+
+
+def _refuse(case: Case, facts: Facts) -> None:
+    decision = adjudication.decision(case.calendar_of(case.lead.partner_id), case.now)
+    facts.lead = {"decision": decision}
+    facts.contents["lead.not_accepted"] = (
+        {"reason": decision["reason"]},
+        {"status": NOT_ACCEPTED, "decision": decision},
+    )
+    if adjudication.offered(case.lead) is not None:
+        facts.decision = {
+            "verb": "withdraw",
+            "reason": None,
+            "missing": [],
+            "note": None,
+            "by_role": case.role,
+            "at": stamp(case.now),
+        }
+
+
+def _admit(case: Case, judgement: adjudication.Judgement, held: dict[ProgramKey, Holding], facts: Facts) -> None:
+    shown: dict[str, Any] = {"status": OPEN, "stage": case.lead.stage}
+    ledger: dict[str, Any] = {"stage": case.lead.stage}
+    if not case.lead.test:
+        fresh = judgement.claim_id is None
+        holding = Holding(judgement.claim_id or uuid4(), case.lead.partner_id)
+        expires_at = case.now + timedelta(days=case.playbook.claim_days) if fresh else None
+        facts.inserts = claims.claim_rows(case.row, holding, judgement.keys, expires_at, case.now)
+        held |= {(case.row["program_id"], key): holding for key in judgement.keys}
+        ledger["claim_id"] = show(Prefix.CLAIM, holding.claim_id)
+        ledger["joins"] = not fresh
+    facts.contents["lead.accepted"] = (ledger, shown)
+    if adjudication.offered(case.lead) is not None:
+        facts.also_starts = ("handover.requested",)
