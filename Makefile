@@ -22,3 +22,31 @@ $(STAMP): requirements-dev.lock pyproject.toml
 lock: ## resolve the dependencies anew (needs uv; names no index)
 	uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --extra embedded --group dev --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements-dev.lock
+
+.PHONY: demo run test check bench format openapi
+
+demo: setup ## play the main job over real HTTP on an embedded database
+	@$(BIN)/python -m examples.demo
+
+run: setup ## start Baton with the demo tenants, nothing played
+	@$(BIN)/baton up --demo
+
+test: setup ## pass every test
+	$(BIN)/python -m pytest
+
+check: setup ## format, lint, types, imports, OpenAPI drift, migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	@$(BIN)/baton openapi | diff -u openapi/openapi.json - || { echo "openapi/openapi.json is stale: make openapi"; exit 1; }
+
+openapi: setup ## write openapi/openapi.json anew
+	$(BIN)/baton openapi > openapi/openapi.json
+
+format: setup ## format and mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## measure Baton against its floors
+	@$(BIN)/python -m bench
