@@ -92,6 +92,8 @@ class _Pipeline:
             current.body = await body.read(request.receive, self.declaration.max_body)
 
     async def _authorised(self, request: Request, current: Exchange) -> Response:
+        if current.services.fresh is not None:
+            await current.services.fresh()
         by = current.actor = current.services.verifier.verify(credentials.bearer_token(current)).actor
         self._refuse_scope(by)
         if self.declaration.body is BodyKind.STREAM:

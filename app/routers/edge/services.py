@@ -1,5 +1,6 @@
 """What the composition root hands to the edge."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.db.session import Database
@@ -8,7 +9,11 @@ from app.security.tokens import Verifier
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The verifier of access tokens and the pools that transactions are opened on."""
+    """The verifier of access tokens and the pools that transactions are opened on.
+
+    `fresh` is awaited before a token is verified: it returns once keys and revocations are recent enough.
+    """
 
     verifier: Verifier
     database: Database
+    fresh: Callable[[], Awaitable[None]] | None = None

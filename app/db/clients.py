@@ -1,0 +1,81 @@
+"""Writes clients and their secrets. A secret leaves here once, in the clear, and only its digest stays."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+from app.db.session import Transaction
+from app.security.credentials import LIVE_SECRETS, make_client_secret
+
+MAX_SECRET_LIFE: Final = timedelta(days=365)  # security.md 3.2
+
+# Nothing was issued before a client began: its not_before says so, else its first second would be lost to rounding.
+_ADD_CLIENT = """
+insert into baton.client
+  (tenant_id, id, organization_id, name, roles, scopes, status, test, not_before, version, created_at)
+values ($1, $2, $3, $4, $5, $6, 'active', $7, 'epoch', 1, baton.now())
+"""
+_ADD_SECRET = """
+insert into baton.client_secret (tenant_id, id, client_id, digest, expires_at, created_at)
+values ($1, $2, $3, $4, coalesce($5, now() + $6), clock_timestamp()) returning created_at, expires_at
+"""  # noqa: S105  # a statement, no secret
+_END_OLDEST = """
+update baton.client_secret set expires_at = now() where tenant_id = $1 and client_id = $2 and id in (
+  select id from baton.client_secret where tenant_id = $1 and client_id = $2 and expires_at > now()
+  order by created_at desc offset $3)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewClient:
+    """What a client begins with."""
+
+    organization_id: UUID
+    name: str
+    roles: frozenset[str]
+    scopes: frozenset[str]
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """A secret that has been stored; `text` is shown once."""
+
+    id: UUID
+    text: str = field(repr=False)
+    created_at: datetime
+    expires_at: datetime
+
+
+async def add(tx: Transaction, tenant_id: UUID, client: NewClient) -> tuple[UUID, NewSecret]:
+    """Add a client with its first secret, which lives for a year."""
+    client_id = uuid4()
+    await tx.execute(
+        _ADD_CLIENT,
+        tenant_id,
+        client_id,
+        client.organization_id,
+        client.name,
+        sorted(client.roles),
+        sorted(client.scopes),
+        client.test,
+    )
+    return client_id, await add_secret(tx, tenant_id, client_id)
+
+
+async def add_secret(
+    tx: Transaction, tenant_id: UUID, client_id: UUID, *, expires_at: datetime | None = None
+) -> NewSecret:
+    """Add a secret until `expires_at`, a year from now without one. The caller holds the client's row."""
+    secret_id = uuid4()
+    made = make_client_secret(secret_id)
+    row = await tx.fetchrow(_ADD_SECRET, tenant_id, secret_id, client_id, made.digest, expires_at, MAX_SECRET_LIFE)
+    if row is None:
+        raise LookupError("an insert answers the row that it wrote")
+    return NewSecret(secret_id, made.text, row["created_at"], row["expires_at"])
+
+
+async def end_secrets(tx: Transaction, tenant_id: UUID, client_id: UUID, *, keep: int = LIVE_SECRETS - 1) -> None:
+    """End the live secrets of a client but the newest `keep`, by default so many that one more may be added."""
+    await tx.execute(_END_OLDEST, tenant_id, client_id, keep)

@@ -1,0 +1,209 @@
+"""The wire contracts of identity: tokens, partners, clients, secrets, and what a caller learns about itself."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from app.domain.access import Role, Scope
+from app.schemas.base import In, Line, Moment, Out
+
+Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+"""A short name that stays: lower case letters, digits and hyphens."""
+Status = Literal["active", "suspended"]
+Roles = Annotated[set[Role], Field(min_length=1, max_length=len(Role))]
+Scopes = Annotated[set[Scope], Field(min_length=1, max_length=len(Scope))]
+
+
+class TokenOut(Out):
+    """An access token (RFC 6749, section 5.1)."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int = Field(description="Seconds.", examples=[600])
+    scope: str = Field(examples=["leads:read leads:write"])
+
+
+class OAuthErrorOut(Out):
+    """A refusal (RFC 6749, section 5.2)."""
+
+    error: Literal[
+        "invalid_request", "invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"
+    ]
+    error_description: str
+
+
+class IntrospectionOut(Out):
+    """What a token says (RFC 7662); `active` alone where it does not hold or is not the caller's to see."""
+
+    active: bool
+    token_type: Literal["Bearer"] | None = None
+    client_id: str | None = None
+    sub: str | None = None
+    scope: str | None = None
+    iat: int | None = None
+    exp: int | None = None
+    jti: str | None = None
+    tid: str | None = None
+    org: str | None = None
+    roles: list[Role] | None = None
+
+
+class MetadataOut(Out):
+    """What this authorization server can do (RFC 8414)."""
+
+    issuer: str
+    token_endpoint: str
+    revocation_endpoint: str
+    introspection_endpoint: str
+    jwks_uri: str
+    grant_types_supported: list[str]
+    response_types_supported: list[str]
+    scopes_supported: list[Scope]
+    token_endpoint_auth_methods_supported: list[str]
+    revocation_endpoint_auth_methods_supported: list[str]
+    introspection_endpoint_auth_methods_supported: list[str]
+
+
+class KeyOut(Out):
+    """A public key (RFC 7517)."""
+
+    kty: str
+    crv: str
+    x: str
+    y: str
+    kid: str
+    use: str
+    alg: str
+
+
+class KeySetOut(Out):
+    """The keys that tokens are verified with: those of the last period, of this one and of the next."""
+
+    keys: list[KeyOut]
+
+
+class PartnerIn(In):
+    """A vendor."""
+
+    key: Key = Field(examples=["vendor-a"])
+    name: Line
+
+
+class PartnerPatch(In):
+    """What may change of a vendor. Suspending it ends its tokens within 30 seconds."""
+
+    name: Line = Field(default_factory=str)
+    status: Status = Field(default_factory=lambda: "active")
+
+
+class PartnerOut(Out):
+    """A vendor."""
+
+    id: str = Field(examples=["org_mfrggzdfmztwq2lknnwg23tpob"])
+    key: str
+    name: str
+    status: Status
+    created_at: Moment
+    updated_at: Moment
+
+
+class PartnersOut(Out):
+    """A page of vendors."""
+
+    items: list[PartnerOut]
+    next_cursor: str | None
+
+
+class ClientIn(In):
+    """A machine client. Without `scopes` it has those of its roles; a test client works on test leads alone."""
+
+    name: Line
+    roles: Roles
+    scopes: Scopes | None = None
+    test: bool = False
+
+
+class ClientPatch(In):
+    """What may change of a client. Another set of roles or scopes, or a suspension, ends its tokens within 30 s."""
+
+    name: Line = Field(default_factory=str)
+    roles: Roles = Field(default_factory=set[Role])
+    scopes: Scopes = Field(default_factory=set[Scope])
+    status: Status = Field(default_factory=lambda: "active")
+
+
+class SecretIn(In):
+    """A further secret. A client has two live ones at most: a third ends the oldest, `end_others` ends all others."""
+
+    expires_at: Moment | None = Field(None, description="At most 365 days ahead, which is also the default.")
+    end_others: bool = Field(False, description="For a secret that leaked: also ends the client's tokens.")
+
+
+class SecretOut(Out):
+    """A secret, without the secret."""
+
+    id: str = Field(examples=["sec_mfrggzdfmztwq2lknnwg23tpob"])
+    created_at: Moment
+    expires_at: Moment
+    last_used_at: Moment | None
+
+
+class ClientOut(Out):
+    """A machine client with its live secrets; `last_used_at` is when it last asked for a token, to the minute."""
+
+    client_id: str = Field(examples=["cli_mfrggzdfmztwq2lknnwg23tpob"])
+    organization_id: str
+    name: str
+    roles: list[Role]
+    scopes: list[Scope]
+    test: bool
+    status: Status
+    secrets: list[SecretOut]
+    created_at: Moment
+    last_used_at: Moment | None
+
+
+class ClientsOut(Out):
+    """A page of clients."""
+
+    items: list[ClientOut]
+    next_cursor: str | None
+
+
+class NewClientOut(ClientOut):
+    """A new client. The secret is shown this once; in a replay it is null."""
+
+    client_secret: str | None
+
+
+class NewSecretOut(SecretOut):
+    """A new secret, shown this once; in a replay it is null."""
+
+    client_id: str
+    client_secret: str | None
+
+
+class OrganizationOut(Out):
+    """The caller's organisation."""
+
+    id: str
+    kind: Literal["internal", "partner"]
+    name: str
+
+
+class OpenedOut(Out):
+    """A scope and what it opens."""
+
+    scope: Scope
+    opens: str
+
+
+class MeOut(Out):
+    """Who the caller is and what its token opens."""
+
+    organization: OrganizationOut
+    client_id: str
+    roles: list[Role]
+    scopes: list[OpenedOut]
+    programs: list[str]
+    mode: Literal["test", "live"]
