@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from app.db.session import Address, Database, Login
-from app.routers import handovers, health, leads, oauth, outcomes, programs, testing
+from app.routers import handovers, health, leads, leads_read, me, oauth, organizations, outcomes, programs, testing
 from app.routers.edge import Services, include, install
 from app.security.cursors import CursorSealer
 from app.security.keyring import MasterKeys
@@ -20,7 +20,10 @@ _POOLS = {Login.PARTNER: 16, Login.INTERNAL: 16, Login.AUTH: 4}
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     oauth.router,
+    me.router,
+    organizations.router,
     leads.router,
+    leads_read.router,
     handovers.router,
     outcomes.router,
     programs.router,
@@ -65,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         egress_allow=settings.egress_allow,
         public_url=settings.base_url,
     )
-    install(app, Services(issuer.verifier, database))
+    install(app, Services(issuer.verifier, database, issuer.fresh))
     include(app, *ROUTERS)
     if settings.test_clock:
         include(app, testing.router)

@@ -5,6 +5,10 @@ import asyncio
 from app.db.session import Address, Database, Login
 from app.security.keyring import MasterKeys
 from app.settings import Settings
+from app.workers import main as engine
+from app.workers.adjudicator import Adjudicator
+from app.workers.main import Surroundings
+from app.workers.ratifier import Ratifier
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -18,6 +22,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     database = Database(address, {Login.WORKER: 12})
     await database.start()
     try:
-        await stop.wait()
+        around = Surroundings(database, address, keys, settings.egress_allow)
+        await engine.run(around, stop, more=[Adjudicator(database), Ratifier(database)])
     finally:
         await database.stop()
