@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -42,6 +43,11 @@ def flag() -> Any:  # noqa: ANN401
 def document() -> Any:  # noqa: ANN401
     """A JSON document."""
     return Field(sa_type=JSONB)  # pyright: ignore[reportUnknownVariableType]
+
+
+def record() -> Any:  # noqa: ANN401
+    """A JSON document that is only ever read whole: kept as it was written, the order of its fields included."""
+    return Field(sa_type=JSON)
 
 
 def sealed() -> Any:  # noqa: ANN401

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import SCHEMA, document, drawn, flag, moment, of_lead, one_of, sealed, words
+from app.models.columns import SCHEMA, drawn, flag, moment, of_lead, one_of, record, sealed, words
 
 
 def _infinity() -> Column[datetime]:
@@ -66,18 +66,18 @@ class Lead(SQLModel, table=True):
     owner_role: str = words()
     owner_n: int
     owner_until: datetime = Field(sa_column=_infinity())
-    company: dict[str, object] = document()
+    company: dict[str, object] = record()
     company_key: str = words()
     corporate_number: str | None = words()
     domain: str | None = words()
     phone: str | None = words()
-    provenance: dict[str, object] = document()
-    context: dict[str, object] = document()
+    provenance: dict[str, object] = record()
+    context: dict[str, object] = record()
     completeness: float
-    missing: list[str] = document()
-    decision: dict[str, object] | None = document()
-    outcome: dict[str, object] | None = document()
-    due: list[dict[str, object]] = document()
+    missing: list[str] = record()
+    decision: dict[str, object] | None = record()
+    outcome: dict[str, object] | None = record()
+    due: list[dict[str, object]] = record()
     due_at: datetime | None = moment()
     posted_hash: bytes = sealed()
     body_hash: bytes = sealed()
@@ -97,7 +97,7 @@ class Contact(SQLModel, table=True):
     tenant_id: UUID
     partner_id: UUID
     lead_id: UUID
-    document: dict[str, object] = document()
+    document: dict[str, object] = record()
 
 
 class Ownership(SQLModel, table=True):
@@ -174,7 +174,7 @@ class Annotation(SQLModel, table=True):
     organization_id: UUID
     lead_id: UUID
     subject_id: UUID
-    document: dict[str, object] = document()
+    document: dict[str, object] = record()
 
 
 class Note(SQLModel, table=True):
