@@ -6,7 +6,19 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from app.db.session import Address, Database, Login
-from app.routers import handovers, health, leads, leads_read, me, oauth, organizations, outcomes, programs, testing
+from app.routers import (
+    handovers,
+    health,
+    imports,
+    leads,
+    leads_read,
+    me,
+    oauth,
+    organizations,
+    outcomes,
+    programs,
+    testing,
+)
 from app.routers.edge import Services, include, install
 from app.security.cursors import CursorSealer
 from app.security.keyring import MasterKeys
@@ -23,6 +35,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     me.router,
     organizations.router,
     leads.router,
+    imports.router,
     leads_read.router,
     handovers.router,
     outcomes.router,

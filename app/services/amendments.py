@@ -1,4 +1,4 @@
-"""Applies a merge patch (RFC 7396) to a lead: what is null goes, what is left out stays, the whole is validated anew."""
+"""Applies a merge patch (RFC 7396) to a lead: null removes, what is left out stays, the whole is validated anew."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -44,6 +44,21 @@ async def patch(tx: Transaction, actor: Actor, kit: Kit, ref: LeadRef, body: Lea
         raise StaleVersionError("The lead has changed since that version.")
     effects = permitted(case.playbook, case.lead, actor, Command("update"), case.now)
     given = body.model_dump(mode="json", exclude_unset=True)
+    whole = _validated(case, {name: merged(case.row.get(name) or {}, given[name]) for name in given})
+    await apply(case, effects, _facts(case, whole, given), public_url=kit.public_url)
+    return case
+
+
+async def overwrite(tx: Transaction, actor: Actor, kit: Kit, body: LeadIn) -> Case:
+    """Apply a whole body to the lead of its external id as a patch: what it leaves out stays (imports)."""
+    ref = LeadRef(external_id=body.external_id)
+    case = await cases.by_lead(tx, actor, ref)
+    effects = permitted(case.playbook, case.lead, actor, Command("update"), case.now)
+    given = {
+        name: value
+        for name, value in body.model_dump(mode="json", exclude_unset=True, exclude_none=True).items()
+        if name in _PARTS
+    }
     whole = _validated(case, {name: merged(case.row.get(name) or {}, given[name]) for name in given})
     await apply(case, effects, _facts(case, whole, given), public_url=kit.public_url)
     return case
