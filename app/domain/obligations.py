@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.domain.business_time import Calendar, add, add_days, between, next_open
-from app.domain.lead import Lead, Party
+from app.domain.lead import CLOSED, Lead, Party
 from app.domain.playbook import ClockRule, ClockStart, Duration, Playbook, Position
 
 
@@ -129,7 +129,8 @@ def changes(
     """Return the clocks that `events` start and stop. `lead` is the lead after the decision.
 
     A clock that starts while it runs is stopped and started anew; one that the stage does not list does not start.
-    An anchored start (a date that was not given) does not start the clock.
+    An anchored start (a date that was not given) does not start the clock. A lead that is closed owes nothing more but
+    what its outcome starts, such as the revisit of a pending one.
     """
     live: dict[str, list[UUID]] = {}
     for clock in running:
@@ -145,10 +146,16 @@ def changes(
                 starts.pop(key, None)
             if start is None or key not in stage_clocks or not _anchored(start, moments):
                 continue
+            if lead.status == CLOSED and event != "outcome.closed":
+                continue
             owed_by, waiting = parties(lead, rule.owed_by)
+            if start.roles and owed_by.role not in start.roles:
+                continue
             calendar = calendars(owed_by.organization_id)
             began, due_at = _span(start, rule.within, moments, calendar, now)
             starts[key] = Start(key, owed_by, waiting, began, due_at)
+    if lead.status == CLOSED:
+        stops.extend(clock for held in live.values() for clock in held)
     return Changes(tuple(starts.values()), tuple(stops))
 
 

@@ -100,11 +100,12 @@ Anchor = Literal["event", "meeting_at", "revisit_on", "next_update_on"]
 
 @dataclass(frozen=True, slots=True)
 class ClockStart:
-    """An event that starts the clock, from which moment, and for which outcome results (empty: any)."""
+    """An event that starts the clock, from which moment, for which outcome results and owing roles (empty: any)."""
 
     on: str
     anchor: Anchor = "event"
     results: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,9 +212,10 @@ def _clock(key: str, node: _Node) -> ClockRule:
     node.fields("en", "ja", "starts", "stops", "within", "owed_by", "ladder", "feedback_debt")
     starts = [
         ClockStart(
-            start.fields("event", "from", "results").at("event").text(),
+            start.fields("event", "from", "results", "roles").at("event").text(),
             cast("Anchor", start.at("from").one_of(*get_args(Anchor)) if start.has("from") else "event"),
             start.at("results").texts(optional=True),
+            start.at("roles").texts(optional=True),
         )
         for start in node.at("starts").list()
     ]
