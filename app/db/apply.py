@@ -12,11 +12,11 @@ from uuid import UUID, uuid4
 
 from pydantic_core import to_json
 
+from app.db import ladders
 from app.db.cases import Case, handover_of
 from app.db.journal import Journal, Origin, write
 from app.db.writes import Writes
 from app.domain.actor import Side
-from app.domain.escalations import escalation_view
 from app.domain.events import BOTH
 from app.domain.ids import Prefix, show
 from app.domain.journey import Effects, Request
@@ -72,7 +72,7 @@ class _Draft:
 async def apply(case: Case, effects: Effects, facts: Facts, *, public_url: str = "") -> None:
     """Write the effects of a decision and bring the case up to date with them."""
     writes = Writes()
-    journal = _journal(case, writes)
+    journal = journal_of(case, writes)
     playbook = _standing(case, effects)
     handover, steps = _settled(case, effects, facts)
     opened = _requested(case, effects.request, facts) if effects.request else None
@@ -107,7 +107,8 @@ async def apply(case: Case, effects: Effects, facts: Facts, *, public_url: str =
     case.lead, case.playbook, case.handover, case.steps = after, playbook, current, ([] if opened else steps)
 
 
-def _journal(case: Case, writes: Writes) -> Journal:
+def journal_of(case: Case, writes: Writes) -> Journal:
+    """Return a journal of the case's lead that goes on from its versions."""
     row = case.row
     origin = Origin(case.actor.client_id if case.actor else None, case.role, case.tx.request_id, case.tx.traceparent)
     versions = {Side.INTERNAL: row["version_internal"], Side.PARTNER: row["version_partner"]}
@@ -166,11 +167,13 @@ def _requested(case: Case, request: Request, facts: Facts) -> dict[str, Any]:
 
 def _clocks(draft: _Draft, changed: Changes, writes: Writes) -> list[dict[str, Any]]:
     case = draft.case
+    # Nobody answered a handover that timed out: what ran on it ends, but was not met.
+    ended = "cancelled" if draft.effects.handover == "timed_out" else "met"
     for clock_id in changed.stops:
         writes.update(
             "clock",
             {"tenant_id": case.row["tenant_id"], "id": clock_id, "partner_id": case.row["partner_id"]},
-            {"state": "met", "stopped_at": case.now},
+            {"state": ended, "stopped_at": case.now},
         )
     started = [_clock_row(draft, start) for start in changed.starts]
     for row in started:
@@ -276,40 +279,8 @@ def _resolve(draft: _Draft, changed: Changes, public_url: str) -> None:
     clocks = {clock["id"]: clock for clock in case.clocks}
     for escalation in case.escalations:
         if escalation["clock_id"] in changed.stops:
-            clock = clocks[escalation["clock_id"]]
-            resolve_escalation(
-                draft.journal, escalation, clock, case.row, draft.playbook, by=case.role, public_url=public_url
-            )
-
-
-def resolve_escalation(
-    journal: Journal,
-    escalation: Mapping[str, Any],
-    clock: Mapping[str, Any],
-    lead: Mapping[str, Any],
-    playbook: Playbook,
-    *,
-    by: str,
-    public_url: str,
-) -> dict[str, Any]:
-    """Write that an escalation is resolved, and its event; returns the row as it is now."""
-    entry = {"at": stamp(journal.at), "what": "resolved", "by_role": by}
-    row = {
-        **escalation,
-        "status": "resolved",
-        "resolved_at": journal.at,
-        "next_at": None,
-        "timeline": [*escalation["timeline"], entry],
-    }
-    journal.writes.update(
-        "escalation",
-        {"tenant_id": row["tenant_id"], "id": row["id"], "partner_id": row["partner_id"]},
-        {"status": "resolved", "resolved_at": journal.at, "next_at": None, "timeline": _text(row["timeline"])},
-    )
-    facts = {"escalation_id": show(Prefix.ESCALATION, row["id"]), "clock": row["trigger"], "step": row["step"]}
-    shown = escalation_view(row, clock, lead, playbook, public_url=public_url, now=journal.at)
-    journal.record("escalation.resolved", facts, shown, page=True)
-    return row
+            matter = ladders.Matter(clocks[escalation["clock_id"]], case.row, draft.playbook, public_url)
+            ladders.resolved(draft.journal, escalation, matter, case.role)
 
 
 def _own(draft: _Draft, writes: Writes) -> None:
@@ -393,6 +364,13 @@ def version_columns(journal: Journal) -> dict[str, Any]:
         columns[f"version_{side.value}"] = journal.versions[side]
         columns[f"updated_{side.value}"] = journal.at
     return columns
+
+
+def keep(case: Case, journal: Journal) -> None:
+    """Write the lead's copy of its clocks and its versions, after facts that changed nothing else of it."""
+    columns = {**due_columns(case.clocks), **version_columns(journal)}
+    case.row |= columns
+    journal.writes.update("lead", lead_key(case.row), {**columns, "due": _text(columns["due"])})
 
 
 def _text(value: object) -> str | None:

@@ -52,9 +52,7 @@ def restore(kept: Mapping[str, Any]) -> Ladder:
         kept["key"],
         kept["severity"],
         tuple(
-            Step(
-                _duration(step["after"]), tuple(step["notify"]), step["destinations"], step["assign_fallback"]
-            )
+            Step(_duration(step["after"]), tuple(step["notify"]), step["destinations"], step["assign_fallback"])
             for step in cast("Sequence[Mapping[str, Any]]", kept["steps"])
         ),
         Fallback(Side(kept["fallback"]["side"]), kept["fallback"]["role"]),
@@ -105,6 +103,14 @@ _ACTIONS = (
 )
 
 
+def _owing(row: Row, clock: Row) -> Mapping[str, str]:
+    """Return who owes it now: the fallback once the ladder has put it there, else whom the clock names."""
+    taken = [entry["assigned_to"] for entry in row["timeline"] if entry.get("assigned_to")]
+    if taken:
+        return taken[-1]
+    return {"organization": show(Prefix.ORGANIZATION, clock["owed_organization_id"]), "role": clock["owed_role"]}
+
+
 def escalation_view(
     row: Row, clock: Row, lead: Row, playbook: Playbook, *, public_url: str, now: datetime
 ) -> dict[str, Any]:
@@ -128,10 +134,7 @@ def escalation_view(
             "external_id": lead["external_id"],
             "company": lead["company"]["name"],
         },
-        "owed_by": {
-            "organization": show(Prefix.ORGANIZATION, clock["owed_organization_id"]),
-            "role": clock["owed_role"],
-        },
+        "owed_by": _owing(row, clock),
         "waiting": {
             "organization": show(Prefix.ORGANIZATION, clock["waiting_organization_id"]),
             "role": clock["waiting_role"],
