@@ -197,12 +197,17 @@ class Bench:
 
     async def settled(self, within: float = 10.0) -> None:
         """Wait until nothing is waiting to be published, and nothing due waits to be sent."""
+        await self.until(
+            "not exists (select from baton.outbox) and not exists (select from baton.delivery d join baton.lane l"
+            " on l.id = d.lane_id where d.state = 'leased' or (d.state = 'pending' and not l.parked"
+            " and d.due_at <= now()))",
+            within=within,
+        )
+
+    async def until(self, condition: str, *args, within: float = 10.0) -> None:
+        """Wait until an SQL condition holds."""
         async with asyncio.timeout(within):
-            while await self.admin.fetchval(
-                "select exists (select from baton.outbox) or exists (select from baton.delivery d join baton.lane l"
-                " on l.id = d.lane_id where d.state = 'leased' or (d.state = 'pending' and not l.parked"
-                " and d.due_at <= now()))"
-            ):
+            while not await self.admin.fetchval(f"select {condition}", *args):  # noqa: ASYNC110 - it is in the database
                 await asyncio.sleep(0.02)
 
     @asynccontextmanager
