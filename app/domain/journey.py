@@ -130,6 +130,8 @@ ENGINE_COMMANDS = frozenset({"time_out"})
 
 def holds(position: str, lead: Lead, actor: Actor) -> bool:
     """Return whether the actor stands in `position`: a position of the lead, or a role it has."""
+    if actor.organization_id != lead.organization_of(actor.side):
+        return False  # an organisation that has no part in the lead holds no position in it, whatever its role
     if position not in Position.__members__.values():
         return position in actor.roles
     party = _party(position, lead)
