@@ -57,8 +57,9 @@ CurrentIssuer = Annotated[Issuer, Depends(current_issuer)]
 AuthTx = Annotated[Transaction, Depends(auth_transaction, scope="function")]
 
 
-async def read_known(tx: AuthTx, given: Credentials) -> tokens.Known:
+async def read_known(_: CurrentIssuer, tx: AuthTx, given: Credentials) -> tokens.Known:
     """Return the client that the request proves to come from."""
+    # The issuer comes first: it may need a connection of the same pool, of which this then holds none yet.
     return await tokens.authenticate(tx, *given)
 
 

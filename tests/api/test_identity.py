@@ -318,6 +318,12 @@ async def test_an_idle_process_sends_nothing_and_a_burst_asks_once(api, admin):
     assert api.database.begun.count(Login.AUTH) == 1
 
 
+async def test_more_token_requests_than_connections_wake_a_process_up(api, admin):
+    api.clock.now += 3600
+    answers = await asyncio.gather(*(api.token(admin) for _ in range(12)))
+    assert {answer.status_code for answer in answers} == {200}
+
+
 async def test_between_15_and_25_seconds_nobody_waits_for_the_renewal(api, admin):
     await api.call(admin, "GET", "/v1/me")
     api.clock.now += 14.9
