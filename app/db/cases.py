@@ -219,6 +219,11 @@ async def by_lead(tx: Transaction, actor: Actor, ref: LeadRef) -> Case:
     return await _load(tx, actor, await resolve(tx, actor, ref, lock=True))
 
 
+async def read_only(tx: Transaction, actor: Actor, ref: LeadRef) -> Case:
+    """Load the lead that a path names without its lock: to say what could be decided, never to decide."""
+    return await _load(tx, actor, await resolve(tx, actor, ref, lock=False))
+
+
 async def by_handover(tx: Transaction, actor: Actor, handover_id: UUID | None) -> Case:
     """Lock and load the lead of a handover. Raises NotFoundError."""
     lead_id = await tx.fetchval(_LOCK_BY_HANDOVER, actor.tenant_id, handover_id, actor.partner_id)

@@ -28,6 +28,12 @@ left join baton.annotation m on m.tenant_id = x.tenant_id and m.subject_id = x.i
 """
 """Joins what the organisation $2 keeps on the rows of `x`."""
 
+STEPS = """
+(select jsonb_agg(jsonb_build_object('kind', s.kind, 'items', s.items) order by s.n) from baton.handover_step s
+  where s.tenant_id = x.tenant_id and s.handover_id = x.id) as steps
+"""
+"""The questions and answers of the handover `x`, as a column."""
+
 _NOTES = f"""
 select x.*, m.document as metadata from baton.note x {METADATA}
 where x.tenant_id = $1 and x.lead_id = any($3::uuid[]) order by x.n
@@ -37,9 +43,7 @@ select x.*, m.document as metadata from baton.activity x {METADATA}
 where x.tenant_id = $1 and x.lead_id = any($3::uuid[]) order by x.n
 """  # noqa: S608
 _HANDOVERS = f"""
-select x.*, m.document as metadata,
-  (select jsonb_agg(jsonb_build_object('kind', s.kind, 'items', s.items) order by s.n) from baton.handover_step s
-    where s.tenant_id = x.tenant_id and s.handover_id = x.id) as steps
+select x.*, m.document as metadata, {STEPS}
 from baton.handover x {METADATA}
 where x.tenant_id = $1 and x.lead_id = any($3::uuid[]) order by x.n
 """  # noqa: S608

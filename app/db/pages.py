@@ -83,11 +83,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list as SQL. `select` ends in a WHERE clause; `around`, if any, holds `{}` where the page's statement goes."""
+    """A list as SQL. `select` ends in its WHERE clause.
+
+    `around` may join more to the page once it is cut: it holds `{}` where the page's statement goes, and calls it as
+    `select` calls its table, so that the order can be kept.
+    """
 
     select: str
     order: Order
-    around: str = "{}"
+    around: str = ""
 
 
 async def read(tx: Transaction, wanted: Wanted, listing: Listing, args: Sequence[object]) -> Page[dict[str, Any]]:
@@ -111,7 +115,8 @@ def shaped(page: Page[dict[str, Any]], shape: Callable[[dict[str, Any]], Item]) 
 def _statement(listing: Listing, given: int, limit: int, goes_on: bool) -> str:
     # The limit stands in the text: as a parameter the planner would take it for a tenth of the table.
     after = f" and {listing.order.after(given + 1)}" if goes_on else ""
-    return listing.around.format(f"{listing.select}{after} order by {listing.order.by} limit {limit + 1}")
+    page = f"{listing.select}{after} order by {listing.order.by} limit {limit + 1}"
+    return f"{listing.around.format(page)} order by {listing.order.by}" if listing.around else page
 
 
 def _place(wanted: Wanted, order: Order) -> tuple[Place, ...]:
