@@ -1,6 +1,5 @@
 """A tenant with two partners under the example playbook, acted on through the services as the API does."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +15,8 @@ import yaml
 from app.db.cases import LeadRef
 from app.db.session import Database, Transaction
 from app.domain.actor import Actor, Side
-from app.schemas.handovers import AcceptIn, AnswerIn, HandoverIn, ReturnIn
+from app.domain.ids import Prefix, show
+from app.schemas.handovers import AcceptIn, HandoverIn, ReturnIn
 from app.schemas.leads import ActivityIn, LeadIn
 from app.services import handovers, intake, progress
 from app.services.kit import Kit
@@ -165,8 +165,6 @@ class Journeys:
             "test": test,
         }
         if actor.side is Side.INTERNAL:
-            from app.domain.ids import Prefix, show
-
             body["partner"] = show(Prefix.ORGANIZATION, self.partner_a)
         async with self.acting(actor) as tx:
             taken = await intake.take(tx, actor, LeadIn.model_validate(body))
@@ -248,7 +246,3 @@ async def journeys(database: Database, database_url: str) -> AsyncIterator[Journ
         yield Journeys(database, admin)
     finally:
         await admin.close()
-        await asyncio.sleep(0)
-
-
-__all__ = ["AnswerIn", "Journeys", "journeys", "utc"]
