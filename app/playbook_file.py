@@ -7,6 +7,7 @@ from uuid import UUID
 
 import yaml
 
+from app.domain.lint import lint as prove
 from app.domain.playbook_names import Fault
 from app.domain.playbook_reader import PlaybookFaultsError, read_playbook
 
@@ -27,9 +28,8 @@ def read(path: Path) -> Mapping[str, object]:
 def lint(path: Path) -> tuple[Fault, ...]:
     """Return every fault of the playbook in a file; none means that it may be proposed."""
     try:
-        read_playbook(read(path), _NOBODY, 1)
+        return prove(read_playbook(read(path), _NOBODY, 1))
     except PlaybookFaultsError as error:
         return error.faults
     except (OSError, ValueError) as error:
         return (Fault("/", "document", str(error), "ファイルを読み込めません。"),)
-    return ()

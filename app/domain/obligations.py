@@ -146,7 +146,7 @@ def changes(
                 starts.pop(key, None)
             if start is None or key not in stage_clocks or not _anchored(start, moments):
                 continue
-            if lead.status == CLOSED and event != "outcome.closed":
+            if lead.status == CLOSED and not _outlives_closing(rule):
                 continue
             owed_by, waiting = parties(lead, rule.owed_by)
             if start.roles and owed_by.role not in start.roles:
@@ -155,8 +155,14 @@ def changes(
             began, due_at = _span(start, rule.within, moments, calendar, now)
             starts[key] = Start(key, owed_by, waiting, began, due_at)
     if lead.status == CLOSED:
-        stops.extend(clock for held in live.values() for clock in held)
+        stops.extend(
+            clock for key, held in live.items() if not _outlives_closing(playbook.clocks[key]) for clock in held
+        )
     return Changes(tuple(starts.values()), tuple(stops))
+
+
+def _outlives_closing(rule: ClockRule) -> bool:
+    return any(start.on == "outcome.closed" for start in rule.starts)
 
 
 def _anchored(start: ClockStart, moments: Moments) -> bool:

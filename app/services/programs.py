@@ -19,6 +19,7 @@ from app.domain.errors import (
     StaleVersionError,
     ValidationFailedError,
 )
+from app.domain.lint import lint
 from app.domain.playbook_reader import PlaybookFaultsError, read_playbook
 from app.domain.view import stamp
 from app.schemas.programs import EnrolmentIn, ProgramIn, ProgramPatch, ProposalIn
@@ -177,14 +178,7 @@ async def propose(tx: Transaction, actor: Actor, name: str, body: ProposalIn) ->
     row = await _find(tx, actor, name, lock=True)
     version = await tx.fetchval(_NEXT_VERSION, actor.tenant_id, row["id"])
     playbook_id = uuid4()
-    try:
-        read_playbook(body.document, playbook_id, version)
-    except PlaybookFaultsError as error:
-        faults = [
-            {"pointer": fault.path, "code": fault.rule, "message": fault.en, "message_ja": fault.ja}
-            for fault in error.faults[:50]
-        ]
-        raise PlaybookInvalidError("The document is not a playbook.", errors=faults) from None
+    _refuse_faults(body.document, playbook_id, version)
     writes = Writes()
     writes.insert(
         "playbook",
@@ -202,6 +196,20 @@ async def propose(tx: Transaction, actor: Actor, name: str, body: ProposalIn) ->
     )
     await writes.run(tx)
     return await agree(tx, actor, playbook_id)
+
+
+def _refuse_faults(document: Mapping[str, object], playbook_id: UUID, version: int) -> None:
+    """Raise PlaybookInvalidError with every fault unless the document is a playbook that holds its promises."""
+    try:
+        faults = lint(read_playbook(document, playbook_id, version))
+    except PlaybookFaultsError as error:
+        faults = error.faults
+    if faults:
+        errors = [
+            {"pointer": fault.path, "code": fault.rule, "message": fault.en, "message_ja": fault.ja}
+            for fault in faults[:50]
+        ]
+        raise PlaybookInvalidError("The document is not a playbook that may take effect.", errors=errors)
 
 
 def read_id(text: str) -> UUID:

@@ -1,0 +1,80 @@
+"""Each rule of the language refuses a playbook that breaks it, says where, and tells a counter-example as a story."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.domain.lint import lint
+from app.domain.playbook_reader import PlaybookFaultsError, read_playbook
+from tests.domain.playbooks import document
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def faults_of(change: Change) -> set[tuple[str, str]]:
+    """Return (rule, path) of every fault of the default playbook after one change."""
+    changed = document()
+    change(changed)
+    try:
+        found = lint(read_playbook(changed, UUID(int=9), 1))
+    except PlaybookFaultsError as error:
+        found = error.faults
+    assert all(fault.en and fault.ja for fault in found)
+    return {(fault.rule, fault.path) for fault in found}
+
+
+def stage(held: dict[str, Any], key: str) -> dict[str, Any]:
+    return next(one for one in held["stages"] if one["key"] == key)
+
+
+def only_steps(held: dict[str, Any], *steps: dict[str, Any]) -> None:
+    held["ladders"]["standard"]["steps"] = list(steps)
+
+
+BROKEN: list[tuple[str, str, Change]] = [
+    ("stage.accountable", "/stages/0/accountable", lambda d: stage(d, "awareness").update(accountable=[])),
+    ("stage.exit", "/stages/1/exits", lambda d: stage(d, "evaluation").update(exits=[])),
+    ("stage.clock", "/stages/2/clocks", lambda d: stage(d, "negotiation").update(clocks=[])),
+    ("name.ladder", "/clocks/revisit/ladder", lambda d: d["clocks"]["revisit"].update(ladder="none")),
+    ("ladder.fallback", "/ladders/standard/steps", lambda d: only_steps(d, {"after": {"business_minutes": 0}, "notify": ["owed_by"]})),
+    ("ladder.fallback", "/ladders/standard/steps", only_steps),
+    ("ladder.fallback_side", "/ladders/standard/fallback", lambda d: d["ladders"]["standard"].update(fallback={"side": "partner", "role": "internal_sales"})),
+    ("ladder.steps", "/ladders/standard/steps", lambda d: only_steps(d, *d["ladders"]["standard"]["steps"] * 7)),
+    ("stage.unreachable", "/stages/3", lambda d: d["outcomes"]["won"].update(enters="negotiation", handover_to="manager")),
+    ("handover.self", "/stages/1/handovers", lambda d: stage(d, "evaluation")["handovers"].append({"from": "manager", "to": "manager"})),
+    ("handover.self_approval", "/stages/0/may/accept", lambda d: d["may"].update(accept=["receiver", "giver"])),
+    ("outcome.reasons", "/outcomes/lost/reasons", lambda d: d["choices"].update(lost={})),
+    ("outcome.reason_path", "/stages/2/informed", lambda d: stage(d, "negotiation").update(informed=["manager"])),
+    ("name.role", "/may/note", lambda d: d["may"].update(note=["stranger"])),
+    ("may.command", "/may/destroy", lambda d: d["may"].update(destroy=["owner"])),
+    ("form.length", "/form", lambda d: d.update(form=d["form"] * 2)),
+    ("field.unknown", "/form/0/pointer", lambda d: d["form"][0].update(pointer="/context/shoe_size")),
+    ("field.unknown", "/stages/0", lambda d: stage(d, "awareness")["exits"][0]["requires"].update(fields=["/company/colour"])),
+    ("journey.accountable", "/stages/0/accountable", lambda d: stage(d, "awareness").update(accountable=["partner", "internal_sales"])),
+    ("journey.silent", "/stages/0/clocks", lambda d: d["clocks"]["progress_owed"].update(starts=[{"event": "lead.reopened"}])),
+    ("journey.silent", "/stages/0/clocks", lambda d: d["clocks"]["revisit"].update(stops=["feedback.given", "lead.reopened"])),
+    ("journey.dead_end", "/stages/0", lambda d: [one.update(by=["technical"]) for one in d["outcomes"].values()]),
+    ("shape.unknown", "/stages/0/acountable", lambda d: stage(d, "awareness").update(acountable=["partner"])),
+    ("duration.unit", "/clocks/revisit/within", lambda d: d["clocks"]["revisit"].update(within={})),
+    ("language.version", "/playbook", lambda d: d.update(playbook=2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "path", "change"), BROKEN, ids=[f"{row[0]}-{n}" for n, row in enumerate(BROKEN)])
+def test_a_broken_playbook_is_refused_with_rule_and_place(rule: str, path: str, change: Change):
+    assert (rule, path) in faults_of(change)
+
+
+def test_the_default_playbook_has_no_faults():
+    assert faults_of(lambda _: None) == set()
+
+
+def test_a_counter_example_is_told_as_a_story():
+    changed = document()
+    changed["clocks"]["progress_owed"]["starts"] = [{"event": "lead.reopened"}]
+    first = lint(read_playbook(changed, UUID(int=9), 1))[0]
+    assert first.en == (
+        "partner posts the lead and it is accepted, partner logs an activity: and now nobody is owed an answer."
+    )
