@@ -7,9 +7,12 @@ from fastapi import APIRouter, FastAPI
 
 from app.db.session import Address, Database, Login
 from app.routers import (
+    destinations,
+    events,
     handovers,
     health,
     imports,
+    kpis,
     leads,
     leads_read,
     me,
@@ -18,6 +21,7 @@ from app.routers import (
     outcomes,
     programs,
     testing,
+    webhooks,
 )
 from app.routers.edge import Services, include, install
 from app.security.cursors import CursorSealer
@@ -40,6 +44,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     handovers.router,
     outcomes.router,
     programs.router,
+    events.router,
+    webhooks.router,
+    destinations.router,
+    kpis.router,
 )
 
 

@@ -9,6 +9,7 @@ from app.workers import main as engine
 from app.workers.adjudicator import Adjudicator
 from app.workers.main import Surroundings
 from app.workers.ratifier import Ratifier
+from app.workers.timekeeper import Timekeeper
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -23,6 +24,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     await database.start()
     try:
         around = Surroundings(database, address, keys, settings.egress_allow)
-        await engine.run(around, stop, more=[Adjudicator(database), Ratifier(database)])
+        await engine.run(around, stop, more=[Adjudicator(database), Timekeeper(database, settings.base_url), Ratifier(database)])
     finally:
         await database.stop()
