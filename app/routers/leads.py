@@ -50,7 +50,7 @@ async def post_lead(body: LeadIn, tx: Tx, by: Caller) -> JSONBytes:
 @opens("leads:write", takes=("application/merge-patch+json", "application/json"))
 async def patch_lead(lead: Lead, body: LeadPatch, tx: Tx, by: Caller, kit: Kit, if_match: IfMatch) -> JSONBytes:
     """Apply an RFC 7396 merge patch: null removes, what is left out stays."""
-    case = await amendments.patch(tx, by, kit, lead, body, if_match)
+    case = await amendments.patch(tx, by, kit, lead, body, f'"{if_match}"')
     return JSONBytes(lead_view(case.row, case.playbook, by.side), headers={"ETag": etag(case.row, by.side)})
 
 
