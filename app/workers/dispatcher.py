@@ -26,7 +26,7 @@ from app.security.keyring import MasterKeys
 from app.workers.loops import AT_ONCE
 from app.workers.sending import Decision, Disabling, decide, message, unsent
 
-SLOTS: Final = 128
+SLOTS: Final = 256
 """Requests of one process under way at once."""
 LANES: Final = 64
 """Lanes that one claim looks at."""

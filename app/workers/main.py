@@ -9,7 +9,7 @@ from app.db.watch import Watch
 from app.delivery.addresses import Network
 from app.delivery.client import Egress
 from app.security.keyring import MasterKeys
-from app.workers.dispatcher import Dispatcher, Reaper
+from app.workers.dispatcher import SLOTS, Dispatcher, Reaper
 from app.workers.housekeeping import Housekeeping
 from app.workers.loops import Loop, Runner
 from app.workers.publisher import Publisher
@@ -25,6 +25,7 @@ class Surroundings:
     egress_allow: tuple[Network, ...] = ()
     own_hosts: frozenset[str] = frozenset()
     prepared_statements: bool = True
+    slots: int = SLOTS
 
 
 async def run(around: Surroundings, stop: asyncio.Event, *, more: Sequence[Loop] = ()) -> None:
@@ -38,7 +39,7 @@ async def run(around: Surroundings, stop: asyncio.Event, *, more: Sequence[Loop]
     watch = Watch(around.address, woken.set, prepared_statements=around.prepared_statements)
     egress = Egress(around.egress_allow, own_hosts=around.own_hosts)
     await egress.start()
-    dispatcher = Dispatcher(around.database, egress, around.master_keys, finished=woken.set)
+    dispatcher = Dispatcher(around.database, egress, around.master_keys, slots=around.slots, finished=woken.set)
     await dispatcher.start()
     loops: list[Loop] = [
         Publisher(around.database, published),

@@ -12,10 +12,15 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from app.db import lanes
 from app.db.session import Address, Database, Login
+from app.delivery.client import Egress
+from app.domain.actor import Actor, Side
 from app.domain.events import body
+from app.domain.signing import show_secret
 from app.security.keyring import MasterKeys, make_master_key
 from app.workers.main import Surroundings, run
+from app.workers.publisher import Publisher
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 SECRET = bytes(range(32))
@@ -102,8 +107,13 @@ async def receive() -> AsyncIterator[Callable[..., Awaitable[Receiver]]]:
 
 
 @pytest.fixture(scope="module")
-def keys() -> MasterKeys:
-    return MasterKeys.read(make_master_key())
+def master_key() -> str:
+    return make_master_key()
+
+
+@pytest.fixture(scope="module")
+def keys(master_key: str) -> MasterKeys:
+    return MasterKeys.read(master_key)
 
 
 @dataclass
@@ -136,18 +146,33 @@ class Bench:
             "updated_at": datetime.now(UTC),
         } | columns
         await self.insert("endpoint", row)
-        await self.insert(
-            "lane",
-            {
-                "tenant_id": tenant,
-                "id": endpoint,
-                "organization_id": organization or tenant,
-                "profile": "feed",
-                "parked": status != "active",
-                "failures": 0,
-            },
-        )
+        await self._lane(tenant, endpoint, organization or tenant, "feed", parked=status != "active")
         return endpoint
+
+    async def destination(self, url: str, tenant: UUID) -> UUID:
+        """Insert a generic on-call webhook and its lane."""
+        tool = uuid4()
+        config = json.dumps({"url": url, "secret": show_secret(SECRET)}).encode()
+        row = {
+            "tenant_id": tenant,
+            "id": tool,
+            "kind": "webhook",
+            "name": str(tool),
+            "config": self.keys.seal(config, tenant=tenant, table="destination", column="config", row=tool),
+            "shown": "{}",
+            "key_mode": "escalation",
+            "status": "active",
+            "version": 1,
+            "created_at": datetime.now(UTC),
+            "updated_at": datetime.now(UTC),
+        }
+        await self.insert("destination", row)
+        await self._lane(tenant, tool, tenant, "page", parked=False)
+        return tool
+
+    async def _lane(self, tenant: UUID, lane: UUID, organization: UUID, profile: str, *, parked: bool) -> None:
+        row = {"tenant_id": tenant, "id": lane, "organization_id": organization, "profile": profile}
+        await self.insert("lane", row | {"parked": parked, "failures": 0})
 
     async def insert(self, table: str, row: dict) -> None:
         places = ", ".join(f"${n}" for n in range(1, len(row) + 1))
@@ -184,6 +209,36 @@ class Bench:
             events.append(event)
         return events
 
+    async def emit_and_wake(self, *args, **options) -> list[UUID]:
+        events = await self.emit(*args, **options)
+        await self.admin.execute("notify baton_wake")
+        return events
+
+    async def publish(self) -> None:
+        publisher = Publisher(self.database)
+        while await publisher.cycle() is not None:
+            pass
+
+    async def test(self, tenant: UUID, lane: UUID) -> None:
+        """Send a test to an endpoint of the tenant's own organisation, as a request would."""
+        by = Actor(tenant, tenant, uuid4(), Side.INTERNAL, frozenset(), frozenset())
+        async with self.database.transaction(by) as tx:
+            await lanes.enqueue_test(tx, by, lane, {})
+
+    async def rush(self) -> None:
+        """Make everything that waits for its next attempt due now."""
+        await self.admin.execute("update baton.delivery set due_at = now() where state = 'pending'")
+        await self.admin.execute("update baton.lane set next_due_at = now(), open_until = null")
+        await self.admin.execute("notify baton_wake")
+
+    async def lose_leases(self) -> None:
+        """Let every lease run out."""
+        await self.admin.execute("update baton.delivery set lease_until = now() where state = 'leased'")
+        await self.admin.execute("notify baton_wake")
+
+    async def status(self, endpoint: UUID) -> str:
+        return await self.admin.fetchval("select status from baton.endpoint where id = $1", endpoint)
+
     async def states(self, lane: UUID) -> list[str]:
         rows = await self.admin.fetch("select state from baton.delivery where lane_id = $1 order by sequence", lane)
         return [row["state"] for row in rows]
@@ -210,20 +265,30 @@ class Bench:
             while not await self.admin.fetchval(f"select {condition}", *args):  # noqa: ASYNC110 - it is in the database
                 await asyncio.sleep(0.02)
 
+    async def idle(self, lane: UUID) -> None:
+        """Wait until nothing is under way in a lane."""
+        await self.until("not exists (select from baton.delivery where state = 'leased' and lane_id = $1)", lane)
+
     @asynccontextmanager
     async def worker(self, **options) -> AsyncIterator[None]:
         """Run one worker's loops in this event loop."""
         database = Database(Address(self.url, self.passwords), {Login.WORKER: 6})
         await database.start()
         stop = asyncio.Event()
-        around = Surroundings(database, Address(self.url, self.passwords), self.keys, LOOPBACK)
-        running = asyncio.create_task(run(around, stop, **options))
+        around = Surroundings(database, Address(self.url, self.passwords), self.keys, LOOPBACK, **options)
+        running = asyncio.create_task(run(around, stop))
         try:
             yield
         finally:
             stop.set()
             await running
             await database.stop()
+
+
+@pytest.fixture
+async def egress() -> AsyncIterator[Egress]:
+    async with Egress(LOOPBACK) as held:
+        yield held
 
 
 @pytest.fixture
@@ -238,7 +303,3 @@ async def bench(database_url: str, passwords, database: Database, keys: MasterKe
         )
         await connection.execute(f"truncate {', '.join(row['name'] for row in tables)} cascade")
     await admin.close()
-
-
-def sequence_of(request: Request) -> int:
-    return json.loads(request.body)["sequence"]
