@@ -108,6 +108,18 @@ def changed(
     return now
 
 
+def acknowledged(journal: Journal, row: Row, matter: Matter, by: Mapping[str, str], **words: str) -> dict[str, Any]:
+    """Write that somebody has taken an escalation up: its ladder stops. `by` says which party, `words` what it said."""
+    entry = {"at": stamp(journal.at), "what": "acknowledged", **by, **words}
+    values = {
+        "status": "acknowledged",
+        "acknowledged_at": journal.at,
+        "acknowledged_by": {**by, "at": stamp(journal.at)},
+        "next_at": None,
+    }
+    return changed(journal, row, values, [entry], ("escalation.acknowledged", matter, True))
+
+
 def resolved(journal: Journal, row: Row, matter: Matter, by: str, **words: str) -> dict[str, Any]:
     """Write that an escalation is over, in every tool that was told; `words` go into its timeline alone."""
     entry = {"at": stamp(journal.at), "what": "resolved", "by_role": by, **words}
