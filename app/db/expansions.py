@@ -147,14 +147,15 @@ def _responses(row: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 async def _outcome(tx: Transaction, actor: Actor, leads: Rows) -> Found:
     """Each lead's last outcome, with the partner's responses and the versions and outcomes before it."""
-    held = {lead["id"]: lead["playbook_id"] for lead in leads}
+    held = {lead["id"]: lead for lead in leads}
     found: Found = {}
     for row in await _fetch(tx, _OUTCOMES, actor.tenant_id, _ids(leads)):
-        playbook = await playbooks.playbook(tx, actor.tenant_id, held[row["lead_id"]])
-        shown = outcome_view(row, playbook)
+        lead = held[row["lead_id"]]
+        shown = outcome_view(row, await playbooks.playbook(tx, actor.tenant_id, lead["playbook_id"]))
         last = found.get(row["lead_id"])
         if last is None:
-            found[row["lead_id"]] = shown | {"responses": _responses(row), "earlier": []}
+            now = cast("dict[str, Any]", lead["outcome"] or {})  # says when the partner responded, too
+            found[row["lead_id"]] = {**shown, **now, "responses": _responses(row), "earlier": []}
         else:
             last["earlier"].append(shown)
     return found
