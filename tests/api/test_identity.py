@@ -641,7 +641,16 @@ async def test_lists_go_on_where_they_stopped_and_for_the_same_client_only(api, 
         assert slug(await api.call(client, "GET", stolen)) == (400, "invalid-cursor")
 
 
-async def test_a_deleted_client_is_gone(api, admin):
+async def test_a_suspended_client_gets_no_token(api, admin):
+    _, vendor = await a_vendor(api, admin)
+    path = f"/v1/clients/{vendor['client_id']}"
+    patched = await api.call(admin, "PATCH", path, {"status": "suspended"}, If_Match=vendor["etag"])
+    assert (await api.token(vendor)).json() == REFUSED
+    await api.call(admin, "PATCH", path, {"status": "active"}, If_Match=patched.headers["etag"])
+    assert (await api.token(vendor)).status_code == 200
+
+
+async def test_a_deleted_client_is_gone_and_so_are_its_secrets(api, admin, sql):
     partner, vendor = await a_vendor(api, admin)
     path = f"/v1/clients/{vendor['client_id']}"
     assert slug(await api.call(admin, "DELETE", path)) == (428, "precondition-required")
@@ -649,6 +658,8 @@ async def test_a_deleted_client_is_gone(api, admin):
     assert slug(await api.call(admin, "GET", path)) == (404, "not-found")
     assert slug(await api.call(admin, "DELETE", path, If_Match='"2"')) == (404, "not-found")
     assert (await api.call(admin, "GET", f"/v1/partners/{partner['id']}/clients")).json()["items"] == []
+    live = "select count(*) from baton.client_secret where client_id = $1 and expires_at > now()"
+    assert await sql.fetchval(live, read(Prefix.CLIENT, vendor["client_id"])) == 0
 
 
 async def test_an_admin_cannot_lock_itself_out(api, admin):
