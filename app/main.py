@@ -1,6 +1,6 @@
 """The composition root of the API: settings in, an application out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
@@ -66,7 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     issuer = Issuer(database, keys, url=settings.token_issuer, audience=settings.token_issuer)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         await database.start()
         await issuer.start()
         yield

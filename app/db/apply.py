@@ -253,13 +253,14 @@ def _content(draft: _Draft, kind: str) -> tuple[Mapping[str, Any], Mapping[str, 
 
 def _handover_content(draft: _Draft, row: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     steps = [] if row is draft.opened else draft.steps
-    decision = row["decision"] or {}
+    decision: Mapping[str, Any] = row["decision"] or {}
+    given: Mapping[str, Any] = decision.get("reason") or {}
     ledger = {
         "handover_id": show(Prefix.HANDOVER, row["id"]),
         "from_role": row["from_role"],
         "to_role": row["to_role"],
         "status": row["status"],
-        "reason": (decision.get("reason") or {}).get("code"),
+        "reason": given.get("code"),
         "meeting_at": stamp(row["meeting_at"]),
     }
     return ledger, {"handover": handover_view(row, steps, draft.case.row["external_id"])}

@@ -265,7 +265,7 @@ async def _around(tx: Transaction, row: dict[str, Any], handover_id: UUID | None
     clocks = [dict(clock) for clock in await tx.fetch(_CLOCKS, tenant_id, lead_id)]
     late = any(clock["state"] == "breached" for clock in clocks)
     escalations = [escalation_row(one) for one in await tx.fetch(_ESCALATIONS, tenant_id, lead_id)] if late else []
-    own = from_json(around["calendars"].encode()) if around["calendars"] else {}
+    own: Mapping[str, Any] = from_json(around["calendars"].encode()) if around["calendars"] else {}
     calendar_ids = {
         organization_id: UUID(own[str(organization_id)]) if own.get(str(organization_id)) else around["calendar_id"]
         for organization_id in (tenant_id, row["partner_id"])

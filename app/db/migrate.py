@@ -7,7 +7,7 @@ is created as that owner. Works on PostgreSQL 15 and later and needs no extensio
 from collections.abc import Mapping
 from pathlib import Path
 
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # the driver ships none
 from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL, make_url

@@ -7,15 +7,15 @@ the commit, on a connection of its own, never inside a business transaction (des
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol, cast
 from uuid import UUID
 
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # the driver ships none
 
 from app.domain.actor import Actor, Side
 
@@ -26,6 +26,27 @@ _WAKE_GAP_S = 0.01
 
 class NothingCommittedError(RuntimeError):
     """COMMIT of a failed transaction does not raise, it rolls back: nothing may be answered as done."""
+
+
+Row = Mapping[str, Any]
+"""A row by column name. Iterating the driver's own record gives values: take `dict(row)` to pass it on as a mapping."""
+
+
+class _Connection(Protocol):
+    async def execute(self, query: str, *args: object) -> str: ...
+    async def fetch(self, query: str, *args: object) -> list[Row]: ...
+    async def fetchrow(self, query: str, *args: object) -> Row | None: ...
+    async def fetchval(self, query: str, *args: object, timeout: float | None = None) -> Any: ...  # noqa: ANN401, ASYNC109
+
+
+class _Pool(Protocol):
+    """What this module uses of asyncpg's pool, which has no types of its own."""
+
+    def acquire(self, *, timeout: float) -> Any: ...  # noqa: ANN401  # awaitable and context manager in one
+    async def release(self, connection: _Connection) -> None: ...
+    async def close(self) -> None: ...
+    def terminate(self) -> None: ...
+    def get_size(self) -> int: ...
 
 
 class Login(StrEnum):
@@ -73,10 +94,10 @@ class Transaction:
 
     __slots__ = ("_connection", "_now", "_pool", "_wakes", "identity", "request_id", "traceparent")
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", identity: Identity) -> None:
+    def __init__(self, pool: _Pool, identity: Identity) -> None:
         self.identity = identity
         self._pool = pool
-        self._connection: Any = None
+        self._connection: _Connection | None = None
         self.request_id = ""
         self.traceparent: str | None = None
         self._now: datetime | None = None
@@ -87,9 +108,9 @@ class Transaction:
         """Whether a statement has been sent."""
         return self._connection is not None
 
-    async def _open(self) -> Any:  # noqa: ANN401  # asyncpg's pooled proxy has no public type
+    async def _open(self) -> _Connection:
         if self._connection is None:
-            connection = await self._pool.acquire(timeout=2)
+            connection: _Connection = await self._pool.acquire(timeout=2)
             try:
                 await connection.execute(self.identity.binding())
             except BaseException:
@@ -98,11 +119,11 @@ class Transaction:
             self._connection = connection
         return self._connection
 
-    async def fetch(self, sql: str, *args: object) -> list[asyncpg.Record]:
+    async def fetch(self, sql: str, *args: object) -> list[Row]:
         """Return all rows."""
         return await (await self._open()).fetch(sql, *args)
 
-    async def fetchrow(self, sql: str, *args: object) -> asyncpg.Record | None:
+    async def fetchrow(self, sql: str, *args: object) -> Row | None:
         """Return the first row or None."""
         return await (await self._open()).fetchrow(sql, *args)
 
@@ -117,7 +138,7 @@ class Transaction:
     async def now(self) -> datetime:
         """Return Baton's clock, fixed for this transaction (`baton.now()`, contract 1)."""
         if self._now is None:
-            self._now = await self.fetchval("select baton.now()")
+            self._now = cast("datetime", await self.fetchval("select baton.now()"))
         return self._now
 
     def wake_workers(self) -> None:
@@ -130,7 +151,7 @@ class Transaction:
         return self._wakes
 
     @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
+    async def savepoint(self) -> AsyncGenerator[None]:
         """Undo what the block wrote when it raises, and keep the transaction usable."""
         connection = await self._open()
         await connection.execute("savepoint step")
@@ -169,14 +190,14 @@ class Database:
         self._address = address
         self._sizes = logins
         self._prepared = prepared_statements
-        self._pools: dict[Login, asyncpg.Pool[asyncpg.Record]] = {}
+        self._pools: dict[Login, _Pool] = {}
         self._wake_task: asyncio.Task[None] | None = None
         self._wake_again = False
 
     async def start(self) -> None:
         """Open the pools (lazily filled)."""
         for login, size in self._sizes.items():
-            self._pools[login] = await asyncpg.create_pool(
+            self._pools[login] = await _create_pool(
                 self._address.url,
                 user=login.user,
                 password=self._address.passwords[login],
@@ -203,7 +224,7 @@ class Database:
         self._pools.clear()
 
     @asynccontextmanager
-    async def begin(self, identity: Identity) -> AsyncIterator[Transaction]:
+    async def begin(self, identity: Identity) -> AsyncGenerator[Transaction]:
         """Run one transaction: commit on a normal end, roll back on any exception."""
         transaction = Transaction(self._pools[identity.login], identity)
         try:
@@ -215,7 +236,7 @@ class Database:
         if transaction.wakes:
             self.wake_workers()
 
-    def transaction(self, actor: Actor) -> Any:  # noqa: ANN401  # an async context manager of Transaction
+    def transaction(self, actor: Actor) -> AbstractAsyncContextManager[Transaction]:
         """Run one transaction as an API caller."""
         return self.begin(Identity.of(actor))
 
@@ -248,6 +269,10 @@ class Database:
         pool = next(iter(self._pools.values()))
         async with pool.acquire(timeout=2) as connection:
             await connection.fetchval("select 1", timeout=2)
+
+
+async def _create_pool(url: str, **options: object) -> _Pool:
+    return cast("_Pool", await asyncpg.create_pool(url, **options))  # pyright: ignore[reportUnknownMemberType, reportArgumentType]  # untyped
 
 
 async def _keep(_: object) -> None:

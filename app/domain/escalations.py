@@ -118,7 +118,8 @@ def escalation_view(
     shown_id = show(Prefix.ESCALATION, row["id"])
     ladder = restore(row["ladder"])
     late = max(0, int((now - row["due_at"]).total_seconds()))
-    following = ladder.steps[row["step"]] if row["step"] < len(ladder.steps) and row["next_at"] else None
+    n: int = row["step"]
+    following = ladder.steps[n] if n < len(ladder.steps) and row["next_at"] else None
     lead_id = show(Prefix.LEAD, row["lead_id"])
     return {
         "id": shown_id,
@@ -148,7 +149,7 @@ def escalation_view(
             "rule": f"clocks.{row['trigger']}",
         },
         "step": {
-            "n": row["step"],
+            "n": n,
             "of": len(ladder.steps),
             "next_at": stamp(row["next_at"]),
             "next_target": list(following.notify) if following else None,

@@ -58,27 +58,30 @@ class _Node:
     def fault(self, rule: str, en: str, ja: str) -> None:
         self.faults.append(Fault(self.path or "/", rule, en, ja))
 
+    def _mapping(self) -> Mapping[object, object] | None:
+        return cast("Mapping[object, object]", self.value) if isinstance(self.value, Mapping) else None  # pyright: ignore[reportUnknownMemberType]  # what it holds is found out here
+
     def at(self, key: str) -> "_Node":
-        held = cast("Mapping[object, object]", self.value).get(key) if isinstance(self.value, Mapping) else None
-        return _Node(held, f"{self.path}/{key}", self.faults)
+        return _Node((self._mapping() or {}).get(key), f"{self.path}/{key}", self.faults)
 
     def has(self, key: str) -> bool:
-        return isinstance(self.value, Mapping) and key in self.value
+        return key in (self._mapping() or {})
 
     def fields(self, *known: str) -> "_Node":
-        if not isinstance(self.value, Mapping):
+        held = self._mapping()
+        if held is None:
             self.fault("shape.object", "An object is expected here.", "オブジェクトが必要です。")
             return self
-        for key in cast("Mapping[object, object]", self.value):
+        for key in held:
             if key not in known:
                 self.at(str(key)).fault("shape.unknown", "There is no such field.", "この項目は存在しません。")
         return self
 
     def items(self) -> list[tuple[str, "_Node"]]:
-        if not isinstance(self.value, Mapping):
+        held = self._mapping()
+        if held is None:
             self.fault("shape.object", "An object is expected here.", "オブジェクトが必要です。")
             return []
-        held = cast("Mapping[object, object]", self.value)
         return [(str(key), _Node(value, f"{self.path}/{key}", self.faults)) for key, value in held.items()]
 
     def list(self, *, optional: bool = False) -> list["_Node"]:
@@ -87,7 +90,7 @@ class _Node:
         if not isinstance(self.value, list):
             self.fault("shape.list", "A list is expected here.", "リストが必要です。")
             return []
-        held = cast("list[object]", self.value)
+        held = cast("list[object]", self.value)  # pyright: ignore[reportUnknownMemberType]  # what it holds is found out here
         return [_Node(value, f"{self.path}/{index}", self.faults) for index, value in enumerate(held)]
 
     def text(self, *, limit: int = 200) -> str:

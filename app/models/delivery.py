@@ -1,5 +1,8 @@
 """The one delivery engine: endpoints and on-call destinations are lanes; deliveries queue in them."""
 
+# pyright: reportAssignmentType=false
+# SQLModel types __tablename__ as a declared_attr; a plain string is what its documentation shows.
+
 from datetime import date, datetime
 from uuid import UUID
 

@@ -1,5 +1,8 @@
 """Handovers with their questions and answers, outcomes with their versions and responses, interim feedback."""
 
+# pyright: reportAssignmentType=false
+# SQLModel types __tablename__ as a declared_attr; a plain string is what its documentation shows.
+
 from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID

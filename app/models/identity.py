@@ -1,5 +1,8 @@
 """Who exists: tenants, organisations, machine clients, their secrets, and the keys that sign tokens."""
 
+# pyright: reportAssignmentType=false
+# SQLModel types __tablename__ as a declared_attr; a plain string is what its documentation shows.
+
 from datetime import datetime
 from uuid import UUID
 

@@ -1,5 +1,8 @@
 """The lead, who owns it, what is known about it, and whose claim it is."""
 
+# pyright: reportAssignmentType=false
+# SQLModel types __tablename__ as a declared_attr; a plain string is what its documentation shows.
+
 from datetime import datetime
 from uuid import UUID
 

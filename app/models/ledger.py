@@ -1,5 +1,8 @@
 """The append-only ledger, the outbox of rendered bodies, and the feed that the publisher numbers and freezes."""
 
+# pyright: reportAssignmentType=false
+# SQLModel types __tablename__ as a declared_attr; a plain string is what its documentation shows.
+
 from datetime import date, datetime
 from uuid import UUID
 

@@ -1,5 +1,8 @@
 """What is owed: clocks in business time, and the escalations that a missed clock opens."""
 
+# pyright: reportAssignmentType=false
+# SQLModel types __tablename__ as a declared_attr; a plain string is what its documentation shows.
+
 from datetime import datetime
 from uuid import UUID
 

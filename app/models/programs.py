@@ -1,5 +1,8 @@
 """What was agreed: programs, who takes part, playbook versions, agreements, calendars, and calls made."""
 
+# pyright: reportAssignmentType=false
+# SQLModel types __tablename__ as a declared_attr; a plain string is what its documentation shows.
+
 from datetime import date, datetime
 from uuid import UUID
 

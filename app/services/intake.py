@@ -118,6 +118,7 @@ class _New:
 
 async def _create(tx: Transaction, actor: Actor, body: LeadIn, new: _New, playbook: Playbook) -> Taken:
     row = _row(actor, body, new, playbook)
+    contact: Mapping[str, Any] = row["contact"] or {}
     writes = Writes()
     origin = Origin(actor.client_id, row["owner_role"], tx.request_id, tx.traceparent)
     journal = Journal(
@@ -140,7 +141,7 @@ async def _create(tx: Transaction, actor: Actor, body: LeadIn, new: _New, playbo
             "industry": row["company"].get("industry"),
             "source_kind": row["provenance"]["source_kind"],
             "pain_categories": sorted({point["category"] for point in row["context"].get("pain_points") or ()}),
-            "contact_role": (row["contact"] or {}).get("role"),
+            "contact_role": contact.get("role"),
             "completeness": row["completeness"],
             "known": known,
         },
@@ -262,7 +263,7 @@ def _offer(actor: Actor, new: _New, row: Mapping[str, Any], playbook: Playbook, 
             "The playbook does not let this role pass a new lead to a partner.",
             playbook=playbook.cite(f"stages.{playbook.entry}.handovers"),
         )
-    handover = {
+    handover: dict[str, Any] = {
         "tenant_id": actor.tenant_id,
         "partner_id": new.partner_id,
         "id": uuid4(),

@@ -128,7 +128,9 @@ async def _facts(case: Case, kind: str, row: dict[str, Any], body: OutcomeIn) ->
         else None
     )
     hours = round((case.now - accepted["accepted_at"]).total_seconds() / 3600, 2) if accepted else None
-    ledger = {
+    amount: dict[str, str] = shown["amount"] or {}
+    annual_value: dict[str, str] = shown["annual_value"] or {}
+    ledger: dict[str, Any] = {
         "outcome_id": shown["id"],
         **{
             name: shown[name]
@@ -136,8 +138,8 @@ async def _facts(case: Case, kind: str, row: dict[str, Any], body: OutcomeIn) ->
         },
         "reason": row["reason"],
         "secondary_reasons": row["secondary_reasons"],
-        "amount": (shown["amount"] or {}).get("value"),
-        "annual_value": (shown["annual_value"] or {}).get("value"),
+        "amount": amount.get("value"),
+        "annual_value": annual_value.get("value"),
         "currency": row["currency"],
         "hours_to_outcome": hours,
     }

@@ -83,7 +83,7 @@ async def note(tx: Transaction, actor: Actor, kit: Kit, ref: LeadRef, body: Note
     effects = permitted(case.playbook, case.lead, actor, Command("note"), case.now)
     if sent := await _sent_before(case, _SENT_NOTE, body):
         return note_view(sent), False
-    row = _common(case, body) | {"kind": body.kind, "visibility": body.visibility, "body": body.body}
+    row: dict[str, Any] = _common(case, body) | {"kind": body.kind, "visibility": body.visibility, "body": body.body}
     facts = Facts(
         contents={
             "note.added": (
@@ -107,7 +107,7 @@ async def activity(
     effects = permitted(case.playbook, case.lead, actor, Command("activity"), case.now)
     if sent := await _sent_before(case, _SENT_ACTIVITY, body):
         return activity_view(sent), False
-    row = _common(case, body) | {
+    row: dict[str, Any] = _common(case, body) | {
         "kind": body.kind,
         "at": body.at,
         "disposition": body.disposition,
