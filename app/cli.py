@@ -1,4 +1,4 @@
-"""The command `baton`: a composition root. Reads settings, starts what they ask for, prints one clear line on trouble."""
+"""The command `baton`, a composition root: reads settings, starts what is asked for, one clear line on trouble."""
 
 import argparse
 import asyncio
@@ -16,7 +16,7 @@ from app.settings import Settings, SettingsError, read_settings
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"baton: {message}", file=sys.stderr)  # noqa: T201  # the command's own voice
+    print(f"baton: {message}", file=sys.stderr)
     raise SystemExit(1)
 
 
@@ -91,17 +91,17 @@ def _tenant_create(settings: Settings, args: argparse.Namespace) -> None:
 
     made = asyncio.run(create_tenant(settings, args.key, args.name))
     if args.json:
-        print(json.dumps(made))  # noqa: T201
+        print(json.dumps(made))
     else:
         for name, value in made.items():
-            print(f"{name}: {value}")  # noqa: T201
+            print(f"{name}: {value}")
 
 
 def _openapi(args: argparse.Namespace) -> None:
     del args
     from app.openapi import document_text  # noqa: PLC0415
 
-    print(document_text(), end="")  # noqa: T201
+    print(document_text(), end="")
 
 
 def _playbook_lint(args: argparse.Namespace) -> None:
@@ -109,10 +109,10 @@ def _playbook_lint(args: argparse.Namespace) -> None:
 
     faults = lint(Path(args.file))
     for fault in faults:
-        print(f"{fault.path}: {fault.en} / {fault.ja} [{fault.rule}]")  # noqa: T201
+        print(f"{fault.path}: {fault.en} / {fault.ja} [{fault.rule}]")
     if faults:
         raise SystemExit(1)
-    print(f"{args.file}: no faults")  # noqa: T201
+    print(f"{args.file}: no faults")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,7 +21,7 @@ def read(path: Path) -> Mapping[str, object]:
     except yaml.YAMLError as error:
         raise ValueError("the file is no YAML") from error
     if not isinstance(document, dict):
-        raise ValueError("the file holds no object")
+        raise ValueError("the file holds no object")  # noqa: TRY004  # one error for whatever is wrong with the file
     return cast("Mapping[str, object]", document)
 
 

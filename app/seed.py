@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from app.db.session import Address, Database, Identity, Login
 from app.db import ratification
+from app.db.session import Address, Database, Identity, Login
 from app.domain import ids
 from app.domain.access import Role, Scope
 from app.domain.actor import Actor, Side

@@ -112,7 +112,7 @@ def up(settings: Settings, *, demo: bool) -> None:
 
 
 def _say(line: str) -> None:
-    print(f"baton: {line}", file=sys.stderr, flush=True)  # noqa: T201  # the command's own voice
+    print(f"baton: {line}", file=sys.stderr, flush=True)
 
 
 def _settled(settings: Settings, postgres: EmbeddedPostgres | None, *, demo: bool) -> Settings:

@@ -37,12 +37,14 @@ LEAD_FROM = """
   left join baton.contact c on c.tenant_id = l.tenant_id and c.lead_id = l.id and c.partner_id = l.partner_id
 """
 
+_FOUND = "select l.id from baton.lead l where "
+_LOCKED = " for no key update"
 _BY_ID = "l.tenant_id = $1 and l.id = $2 and ($3::uuid is null or l.partner_id = $3)"
 _BY_EXTERNAL = "l.tenant_id = $1 and l.writer_id = $2 and l.external_id = $3 and l.test = $4"
 
-_LOCK_BY_ID = f"select l.id from baton.lead l where {_BY_ID} for no key update"
-_LOCK_BY_EXTERNAL = f"select l.id from baton.lead l where {_BY_EXTERNAL} for no key update"
-_FIND_BY_EXTERNAL = f"select l.id from baton.lead l where {_BY_EXTERNAL}"
+_LOCK_BY_ID = _FOUND + _BY_ID + _LOCKED
+_LOCK_BY_EXTERNAL = _FOUND + _BY_EXTERNAL + _LOCKED
+_FIND_BY_EXTERNAL = _FOUND + _BY_EXTERNAL
 _LOCK_BY_HANDOVER = """
 select l.id from baton.lead l join baton.handover h
   on h.tenant_id = l.tenant_id and h.lead_id = l.id and h.partner_id = l.partner_id
@@ -54,7 +56,12 @@ select l.id from baton.lead l join (select distinct tenant_id, lead_id, partner_
 where o.tenant_id = $1 and o.id = $2 and ($3::uuid is null or o.partner_id = $3) for no key update of l
 """
 
-_READ = f"select {LEAD_COLUMNS} {LEAD_FROM} where l.tenant_id = $1 and l.id = $3 and ($4::uuid is null or l.partner_id = $4)"  # constants only
+_READ = (
+    "select "
+    + LEAD_COLUMNS
+    + LEAD_FROM
+    + "where l.tenant_id = $1 and l.id = $3 and ($4::uuid is null or l.partner_id = $4)"
+)
 
 _ENGINE_LEAD = "select l.* from baton.lead l where l.tenant_id = $1 and l.id = $2"
 

@@ -24,9 +24,13 @@ _LOCK = 7_201_955_001
 _LEAST_VERSION = 15
 _SCRIPTS = Path(__file__).parents[2] / "alembic"
 
-_PLAIN_CLOCK = "create or replace function baton.now() returns timestamptz language sql stable parallel safe return pg_catalog.now()"
+_PLAIN_CLOCK = """
+create or replace function baton.now() returns timestamptz language sql stable parallel safe
+  return pg_catalog.now()
+"""
 _TEST_CLOCK = """
-create table if not exists baton.test_clock (singleton boolean primary key default true check (singleton), ahead interval not null);
+create table if not exists baton.test_clock (
+  singleton boolean primary key default true check (singleton), ahead interval not null);
 insert into baton.test_clock (ahead) values ('0') on conflict do nothing;
 grant select on baton.test_clock to baton_partner, baton_internal, baton_auth, baton_worker;
 grant update on baton.test_clock to baton_auth;

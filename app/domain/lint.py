@@ -81,7 +81,8 @@ def _ladders(playbook: Playbook) -> Iterator[Fault]:
         last = ladder.steps[-1] if ladder.steps else None
         if last is None or not ("fallback" in last.notify or last.assign_fallback):
             yield Fault(
-                f"{path}/steps", "ladder.fallback", "The last step ends at the fallback: tell it, or let it take the lead.",
+                f"{path}/steps", "ladder.fallback",
+                "The last step ends at the fallback: tell it, or let it take the lead.",
                 "最後の手順は代替責任者で終わる必要があります。",
             )  # fmt: skip
         if len(ladder.steps) > MAX_STEPS:
@@ -148,7 +149,8 @@ def _requirements(playbook: Playbook) -> Iterator[Fault]:
         for boundary in (*stage.exits, *stage.handovers):
             if any(pointer not in LEAD_FIELDS for pointer in boundary.requires.fields):
                 yield Fault(
-                    f"/stages/{index}", "field.unknown", f"`{boundary.rule}` asks for a field that a lead does not have.",
+                    f"/stages/{index}", "field.unknown",
+                    f"`{boundary.rule}` asks for a field that a lead does not have.",
                     f"`{boundary.rule}` が存在しない項目を求めています。",
                 )  # fmt: skip
 
@@ -172,7 +174,8 @@ def _reached(playbook: Playbook, space: Space) -> Iterator[Fault]:
     for index, key in enumerate(playbook.stages):
         if key not in reached:
             yield Fault(
-                f"/stages/{index}", "stage.unreachable", f"No lead ever reaches `{key}`: let a stage, handover or outcome enter it.",
+                f"/stages/{index}", "stage.unreachable",
+                f"No lead ever reaches `{key}`: let a stage, handover or outcome enter it.",
                 f"`{key}` には到達できません。",
             )  # fmt: skip
 
@@ -190,7 +193,7 @@ def _owned(playbook: Playbook, space: Space) -> Iterator[Fault]:
     for state in _first_by_stage(wrong):
         yield Fault(
             f"/stages/{_index(playbook, state.stage)}/accountable", "journey.accountable",
-            f"{space.story(state)}: and now `{state.owner.role}` holds it in `{state.stage}` without being accountable there.",
+            f"{space.story(state)}: and now `{state.owner.role}` holds it in `{state.stage}`, not accountable there.",
             f"`{state.stage}` で責任者でない `{state.owner.role}` が担当になります。",
         )  # fmt: skip
 
