@@ -26,7 +26,7 @@ _STYLES = {
     "On-call": "bright_red",
 }
 _WHO = 9
-_WHAT = 66
+_WHAT = 70
 _PLAIN_WIDTH = 200
 
 
@@ -179,7 +179,7 @@ class Show:
 
 
 def _short(value: object, most: int = 60) -> str:
-    text = value if isinstance(value, str) else _plain(value)
+    text = value if isinstance(value, str) else _plain(value) or "none"
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

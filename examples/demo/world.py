@@ -32,7 +32,8 @@ class World:
     handovers: dict[str, dict[str, Any]] = field(default_factory=dict)
     closed_at: dict[str, float] = field(default_factory=dict)
     """When the demo had the answer to an outcome, by external id (monotonic seconds)."""
-    destination: dict[str, Any] = field(default_factory=dict)
+    before: dict[str, int] = field(default_factory=dict)
+    """How many events a vendor's feed held when its receiver was registered."""
 
     def caller(self, name: str) -> Caller:
         """Return a client by its name in demo.json."""

@@ -5,6 +5,7 @@ from typing import Any
 from examples.demo import plan
 from examples.demo.api import UnexpectedError, until
 from examples.demo.receivers import Receiver
+from examples.demo.scenes.closures import feed_of
 from examples.demo.world import World
 
 _WHO = ("partner_a", "partner_b", "sales", "success", "manager", "admin")
@@ -56,6 +57,7 @@ async def _receiver(world: World, vendor: str, receiver: Receiver) -> None:
     body = {"url": receiver.url, "event_types": ["*"], "description": "the demo's receiver", "signature": "v1"}
     made = (await caller.post("/v1/webhook-endpoints", body, expect=201)).body
     receiver.knows(made["secret"])
+    world.before[vendor] = len(await feed_of(caller))
 
     async def read() -> dict[str, Any]:
         return (await caller.get(f"/v1/webhook-endpoints/{made['id']}")).body
