@@ -24,6 +24,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     await database.start()
     try:
         around = Surroundings(database, address, keys, settings.egress_allow)
-        await engine.run(around, stop, more=[Adjudicator(database), Timekeeper(database, settings.base_url), Ratifier(database)])
+        await engine.run(
+            around, stop, more=[Adjudicator(database), Timekeeper(database, settings.base_url), Ratifier(database)]
+        )
     finally:
         await database.stop()

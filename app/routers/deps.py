@@ -9,7 +9,6 @@ from app.db.cases import LeadRef
 from app.routers.edge import Caller, IfMatch, Tx
 from app.services import handovers, kit, outcomes
 
-
 __all__ = ["Caller", "HandoverId", "IfMatch", "Kit", "Lead", "OutcomeId", "Tx"]
 
 

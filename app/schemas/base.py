@@ -26,7 +26,7 @@ def _has_zone(value: datetime) -> datetime:
 
 def _is_text(value: object) -> object:
     if not isinstance(value, str):
-        raise ValueError("a text in RFC 3339 form is expected")
+        raise ValueError("a text in RFC 3339 form is expected")  # noqa: TRY004  # Pydantic reports a ValueError only
     return value
 
 
