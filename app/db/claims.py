@@ -5,7 +5,7 @@ sees what the last one committed). So a batch may read the held keys once and ke
 unique key of `claim_key` would stop a second holder even without it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,8 +13,11 @@ from uuid import UUID
 
 from jiter import from_json
 
+from app.db import playbooks
+from app.db.cases import Case, for_engine, known_in, lead_row, party
 from app.db.session import Transaction
 from app.domain.adjudication import Holding
+from app.domain.lead import Lead
 from app.domain.matching import KeyKind, MatchKey, keys_of
 
 LOCK_SPACE = 7_201_956
@@ -36,9 +39,19 @@ where a.tenant_id = $1 and a.queued_at <= baton.now() and ($3::uuid is null or a
 order by a.n limit $2
 """
 _LOCK = """
-select l.id from baton.adjudication a
+select l.* from baton.adjudication a
 join baton.lead l on l.tenant_id = a.tenant_id and l.id = a.lead_id and l.partner_id = a.partner_id
 where a.tenant_id = $1 and a.lead_id = any($2::uuid[]) for no key update of l, a skip locked
+"""
+_PROGRAMS = """
+select p.id, p.playbook_id, p.calendar_id, baton.now() as now,
+  (select jsonb_object_agg(o.id, o.calendar_id) from baton.organization o
+    where o.tenant_id = p.tenant_id and o.id = any($3::uuid[]) and o.calendar_id is not null) as calendars
+from baton.program p where p.tenant_id = $1 and p.id = any($2::uuid[])
+"""
+_CLOCKS = """
+select * from baton.clock
+where tenant_id = $1 and lead_id = any($2::uuid[]) and state in ('running', 'breached') order by due_at, n
 """
 _HELD = """
 with wanted as (
@@ -102,9 +115,65 @@ async def waiting(tx: Transaction, tenant_id: UUID, limit: int, only: UUID | Non
     ]
 
 
-async def lock(tx: Transaction, tenant_id: UUID, leads: Iterable[UUID]) -> frozenset[UUID]:
-    """Lock those of the leads that nobody else has locked, and return them."""
-    return frozenset(row["id"] for row in await tx.fetch(_LOCK, tenant_id, list(leads)))
+async def lock(tx: Transaction, tenant_id: UUID, leads: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Lock those of the leads that nobody else has locked, and return their rows."""
+    return {row["id"]: lead_row(row) for row in await tx.fetch(_LOCK, tenant_id, list(leads))}
+
+
+async def load(tx: Transaction, tenant_id: UUID, rows: Sequence[dict[str, Any]]) -> list[Case]:
+    """Return the cases of locked leads, in their order: a few statements for all of them.
+
+    A lead that waits for its decision has no escalation, and a handover only where the tenant posted it; its
+    activities are left out, no rule here reads them.
+    """
+    partners = {row["partner_id"] for row in rows}
+    found = await tx.fetch(_PROGRAMS, tenant_id, list({row["program_id"] for row in rows}), [tenant_id, *partners])
+    programs = {row["id"]: row for row in found}
+    clocks: dict[UUID, list[dict[str, Any]]] = {}
+    for clock in await tx.fetch(_CLOCKS, tenant_id, [row["id"] for row in rows]):
+        clocks.setdefault(clock["lead_id"], []).append(dict(clock))
+    return [
+        await for_engine(tx, tenant_id, row["id"])
+        if row["writer_id"] == tenant_id
+        else await _case(tx, row, programs[row["program_id"]], clocks.get(row["id"], []))
+        for row in rows
+    ]
+
+
+async def _case(tx: Transaction, row: dict[str, Any], program: Mapping[str, Any], clocks: list[dict[str, Any]]) -> Case:
+    tenant_id, partner_id = row["tenant_id"], row["partner_id"]
+    own: dict[str, str] = from_json(program["calendars"].encode()) if program["calendars"] else {}
+    calendar_ids = {
+        organization_id: UUID(own[str(organization_id)]) if str(organization_id) in own else program["calendar_id"]
+        for organization_id in (tenant_id, partner_id)
+    }
+    return Case(
+        tx=tx,
+        now=program["now"],
+        row=row,
+        lead=Lead(
+            id=row["id"],
+            tenant_id=tenant_id,
+            partner_id=partner_id,
+            status=row["status"],
+            stage=row["stage"],
+            owner=party(row, "owner"),
+            known=known_in(row),
+            completeness=row["completeness"],
+            activities=frozenset(),
+            handover=None,
+            outcome=None,
+            test=row["test"],
+        ),
+        playbook=await playbooks.playbook(tx, tenant_id, row["playbook_id"]),
+        in_force=await playbooks.playbook(tx, tenant_id, program["playbook_id"]),
+        handover=None,
+        steps=[],
+        clocks=clocks,
+        escalations=[],
+        calendar_ids=calendar_ids,
+        calendars=await playbooks.calendars(tx, tenant_id, calendar_ids.values()),
+    )
 
 
 async def held(tx: Transaction, tenant_id: UUID, wanted: Iterable[ProgramKey]) -> dict[ProgramKey, Holding]:

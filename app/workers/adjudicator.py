@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from app.db import cases, claims
+from app.db import claims
 from app.db.apply import Facts, apply
 from app.db.cases import Case
 from app.db.claims import ProgramKey
@@ -87,8 +87,10 @@ class Adjudicator:
             if not queue:
                 return 0
             free = await claims.lock(tx, tenant_id, [one.lead_id for one in queue])
-            turn = adjudication.in_turn(((one.lead_id, one.keys) for one in queue), free)
-            loaded = [await cases.for_engine(tx, tenant_id, lead_id) for lead_id in turn]
+            turn = adjudication.in_turn(((one.lead_id, one.keys) for one in queue), frozenset(free))
+            if not turn:
+                return 0
+            loaded = await claims.load(tx, tenant_id, [free[lead_id] for lead_id in turn])
             await self._decide(tx, tenant_id, loaded)
             return len(loaded)
 
