@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -65,6 +66,8 @@ class Show:
     failures: list[Failure] = field(default_factory=list)
     steps: int = 0
     console: Console = field(default_factory=_console)
+    _tables: list[tuple[str, list[str], list[list[str]]]] = field(default_factory=list)
+    _last: list[str] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
 
     @property
@@ -102,7 +105,7 @@ class Show:
             elif cell_len(why) + 2 <= room or not self.console.is_terminal:
                 line.append("  " + why, style="dim")
             else:
-                line.append("\n" + " " * 33 + "╰ " + why, style="dim")
+                line.append("\n" + " " * (24 + _WHO + 1) + "╰ " + why, style="dim")
         self.console.print(line, soft_wrap=True)
 
     async def attempt(self, part: Awaitable[None]) -> None:
@@ -132,6 +135,9 @@ class Show:
         if expected == came:
             self.step(who, what, _short(came), why)
             return True
+        if isinstance(expected, dict) and isinstance(came, dict):
+            names = [name for name in {**expected, **came} if expected.get(name) != came.get(name)]
+            expected, came = ({name: found.get(name) for name in names} for found in (expected, came))
         self.failures.append(Failure(what, _short(expected, 400), _short(came, 400)))
         self.step(who, what, f"{_short(came)}, expected {_short(expected)}", why, Mark.FAILED)
         return False
@@ -152,7 +158,23 @@ class Show:
             task = progress.add_task(label, total=total)
             yield lambda: progress.advance(task)
 
-    def table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
+    def tell(self, when: datetime, kind: str, sentence: str) -> None:
+        """Print one event of a story."""
+        line = Text(f"        {when:%a %d %H:%M}  ", style="dim")
+        line.append("│ ", style="blue")
+        line.append(f"{sentence:<{max(0, 78 - cell_len(sentence) + len(sentence))}}", style="default")
+        line.append(kind, style="dim")
+        self.console.print(line, soft_wrap=True)
+
+    def conclude(self, words: str) -> None:
+        """Keep a line for the end of the play."""
+        self._last.append(words)
+
+    def keep(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
+        """Keep a table for the end of the play."""
+        self._tables.append((title, columns, rows))
+
+    def _table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
         """Print a table."""
         table = Table(
             title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 3, 0, 0)
@@ -165,8 +187,12 @@ class Show:
         self.console.print(table)
 
     def verdict(self) -> bool:
-        """Print what failed, or that nothing did; return whether all was as expected."""
+        """Print the tables and what failed, or that nothing did; return whether all was as expected."""
+        for title, columns, rows in self._tables:
+            self._table(title, columns, rows)
         self.say()
+        for words in self._last:
+            self.say(words, "bold")
         if not self.failures:
             self.say(f"All {self.steps} steps came as expected, in {self.seconds:.1f} s.", "bold green")
             return True

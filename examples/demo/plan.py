@@ -114,7 +114,10 @@ PULLED = 30
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The funnel of one vendor. Every lead gets one first call; each appointment made is one call of them."""
+    """The funnel of one vendor. Every lead gets one first call; each appointment made is one call of them.
+
+    Rates are numerator/denominator: held of the appointments whose time has come, qualified of held, won of decided.
+    """
 
     calls: int
     connected: int
@@ -126,11 +129,14 @@ class Figures:
     lost: int
     pending: int
     amount_won: str
+    show: str
+    qualified_rate: str
+    win: str
 
 
 # A: 120 first calls + 312 others; connected: 20 appointments + 20 of 100 in turn + 41 others.
-A_FIGURES = Figures(432, 81, 120, 20, 18, 10, 4, 6, 4, "5000000")
+A_FIGURES = Figures(432, 81, 120, 20, 18, 10, 4, 6, 4, "5000000", "18/20", "10/18", "4/10")
 # B: 80 first calls; connected: 13 appointments + 14 of 67 in turn.
-B_FIGURES = Figures(80, 27, 80, 13, 10, 5, 2, 4, 1, "2480000")
+B_FIGURES = Figures(80, 27, 80, 13, 10, 5, 2, 4, 1, "2480000", "10/12", "5/10", "2/6")
 A_CLOSURES = {"won": 4, "lost": 6, "pending": 4, "disqualified": 1}
 B_CLOSURES = {"won": 2, "lost": 4, "pending": 1, "disqualified": 1}
