@@ -296,6 +296,15 @@ async def test_a_token_that_says_too_much_ends_with_the_change(api, second, admi
     assert slug(await second.call(vendor, "GET", "/v1/me")) == (401, "unauthenticated")
 
 
+async def test_a_token_issued_while_the_suspension_was_being_written_ends_too(api, admin, sql):
+    _, vendor = await a_vendor(api, admin)
+    assert (await api.call(vendor, "GET", "/v1/me")).status_code == 200
+    earlier = "update baton.client set status = 'suspended', not_before = now() - interval '1 minute' where id = $1"
+    await sql.execute(earlier, read(Prefix.CLIENT, vendor["client_id"]))
+    api.clock.now += 25
+    assert slug(await api.call(vendor, "GET", "/v1/me")) == (401, "unauthenticated")
+
+
 async def test_a_client_works_again_in_the_very_second_of_its_reactivation(api, admin):
     _, vendor = await a_vendor(api, admin)
     path = f"/v1/clients/{vendor['client_id']}"
