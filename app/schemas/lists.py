@@ -118,3 +118,26 @@ class ActionsOut(Out):
     """Every command of the playbook."""
 
     items: list[ActionOut]
+
+
+class ClockParty(Out):
+    """A role of one organisation."""
+
+    organization_id: str
+    role: str
+
+
+class ClockOut(Out):
+    """What is owed on a lead, by whom and to whom."""
+
+    id: str
+    clock: str
+    lead_id: str
+    handover_id: str | None
+    owed_by: ClockParty
+    waiting: ClockParty
+    state: Literal["running", "breached", "met", "cancelled"]
+    started_at: Moment
+    due_at: Moment
+    breached_at: Moment | None
+    stopped_at: Moment | None

@@ -27,3 +27,31 @@ class LeadFilter(BaseModel):
     due_before: Moment | None = Field(None, description="Something is due on it before this time.")
     sort: LeadSort = "-created_at"
     test: bool = Field(False, description="Test leads instead of real ones; a test client sees only test leads.")
+
+
+class HandoverFilter(BaseModel):
+    """Which handovers; those that are due come first."""
+
+    side: Literal["giver", "receiver"] | None = Field(None, description="Those your organisation gives or receives.")
+    status: Literal["requested", "accepted", "rejected", "returned", "answered", "withdrawn", "timed_out"] | None = None
+    to_role: Code | None = None
+    due_before: Moment | None = None
+    test: bool = Field(False, description="Those of test leads instead; a test client sees no others.")
+
+
+class ClockFilter(BaseModel):
+    """Which clocks; without `state`, those that are still owed."""
+
+    owed_by: Literal["me"] | None = Field(None, description="Only what your organisation owes.")
+    state: Literal["running", "breached", "met", "cancelled"] | None = None
+    lead: Annotated[str, StringConstraints(max_length=80)] | None = Field(
+        None, description="`lead_…`, or `external:` and your own reference."
+    )
+    test: bool = Field(False, description="Those of test leads instead; a test client sees no others.")
+
+
+class EscalationFilter(BaseModel):
+    """Which escalations."""
+
+    status: Literal["open", "acknowledged", "resolved"] | None = None
+    test: bool = Field(False, description="Those of test leads instead; a test client sees no others.")
