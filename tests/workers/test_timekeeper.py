@@ -16,7 +16,7 @@ from app.domain.ids import Prefix, show
 from app.workers.adjudicator import Adjudicator
 from app.workers.loops import AT_ONCE
 from app.workers.timekeeper import Timekeeper
-from tests.workers.journeys import Journeys, journeys, utc
+from tests.workers.journeys import Journeys, example, journeys, utc
 
 MOMENT = timedelta(seconds=30)
 """Baton's clock runs on while a test acts."""
@@ -223,6 +223,25 @@ async def test_an_outage_over_a_whole_handover_ladder_still_ends_at_the_fallback
         f"%{show(Prefix.ESCALATION, ladder['id'])}%",
     )
     assert [page["type"] for page in pages] == ["escalation.stepped"]
+
+
+async def test_a_ladder_ends_where_its_fallback_takes_over_whatever_steps_were_left(world: Journeys) -> None:
+    rules = example("playbook.yaml")
+    steps = rules["ladders"]["handover"]["steps"]
+    steps[1], steps[2] = steps[2], steps[1]
+    other = Journeys(world.database, world.admin)
+    await other.seed(rules)
+    lead_id, _ = await a_handover(other)
+    await other.at("2026-12-01T14:00:01+09:00")
+    await keep_time(other)
+    # The step that was third follows 120 minutes after the first.
+    await other.at("2026-12-01T16:00:01+09:00")
+    await keep_time(other)
+    await other.at("2026-12-02T12:00:00+09:00")
+    await keep_time(other)
+    assert await other.pages(lead_id) == ["escalation.opened", "escalation.stepped"]
+    escalation = await other.escalation(lead_id)
+    assert (escalation["status"], escalation["step"], escalation["next_at"]) == ("open", 2, None)
 
 
 async def test_two_timekeepers_at_once_fire_each_step_once(world: Journeys) -> None:
