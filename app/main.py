@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from app.db.session import Address, Database, Login
 from app.routers import (
     destinations,
+    escalations,
     events,
     handovers,
     health,
@@ -22,6 +23,7 @@ from app.routers import (
     programs,
     testing,
     webhooks,
+    work,
 )
 from app.routers.edge import Services, include, install
 from app.security.cursors import CursorSealer
@@ -48,6 +50,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     webhooks.router,
     destinations.router,
     kpis.router,
+    work.router,
+    escalations.router,
 )
 
 
