@@ -6,12 +6,12 @@ from app.domain import errors
 from app.routers.deps import Caller, HandoverId, Kit, Lead, Tx
 from app.routers.edge import BatonRoute, JSONBytes, document, opens
 from app.schemas.base import In
+from app.schemas.expansions import PulledOut
 from app.schemas.handovers import (
     AcceptIn,
     AnswerIn,
     HandoverIn,
     HandoverOut,
-    PulledOut,
     PullIn,
     RejectIn,
     ReturnIn,

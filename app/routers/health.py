@@ -6,11 +6,12 @@ from starlette.responses import PlainTextResponse, Response
 from app.db.session import Database
 from app.domain.errors import OverloadedError
 from app.routers.edge import BatonRoute, JSONBytes, document, public
+from app.schemas.operations import HealthOut
 
 router = APIRouter(tags=["operations"], route_class=BatonRoute)
 
 
-@router.get("/health/live", operation_id="health_live", summary="The process runs")
+@router.get("/health/live", operation_id="health_live", summary="The process runs", response_model=HealthOut)
 @public("load balancers and process managers have no token")
 async def live() -> JSONBytes:
     """Answer as long as the process runs."""
@@ -21,6 +22,7 @@ async def live() -> JSONBytes:
     "/health/ready",
     operation_id="health_ready",
     summary="The process can serve",
+    response_model=HealthOut,
     responses=document(OverloadedError),
 )
 @public("load balancers and process managers have no token")

@@ -22,6 +22,7 @@ from app.routers.edge import (
     opens,
     strict_json,
 )
+from app.schemas.imports import ImportCounts, ImportOut
 from app.schemas.leads import LeadIn
 from app.services import amendments, intake, kit
 from app.services.imports import Import, Means, read
@@ -64,6 +65,7 @@ def _means(held: kit.Kit, *, update: bool) -> Means:
     status_code=201,
     operation_id="import_leads",
     summary="Import leads",
+    response_model=ImportCounts,
     responses=document(errors.ValidationFailedError, errors.NotPermittedError),
 )
 @opens(
@@ -90,6 +92,7 @@ async def import_leads(
     "/{lead_import}",
     operation_id="get_lead_import",
     summary="Results of an import",
+    response_model=ImportOut,
     responses=document(errors.NotFoundError),
 )
 @opens("leads:read", "leads:write")

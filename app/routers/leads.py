@@ -6,8 +6,9 @@ from app.domain import errors
 from app.domain.view import etag, lead_view
 from app.routers.deps import Caller, IfMatch, Kit, Lead, Tx
 from app.routers.edge import BatonRoute, JSONBytes, document, opens
+from app.schemas.expansions import LoggedActivity, PostedNote
 from app.schemas.leads import ActivityIn, LeadIn, LeadOut, LeadPatch, NoteIn
-from app.schemas.outcomes import AdvanceIn, AssignIn, FeedbackIn, OutcomeIn, ReopenIn
+from app.schemas.outcomes import AdvanceIn, AssignIn, FeedbackIn, FeedbackOut, OutcomeIn, OutcomeOut, ReopenIn
 from app.services import amendments, intake, outcomes, progress
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"], route_class=BatonRoute)
@@ -87,6 +88,7 @@ async def assign(lead: Lead, body: AssignIn, tx: Tx, by: Caller, kit: Kit) -> JS
     status_code=201,
     operation_id="post_note",
     summary="Add a context note",
+    response_model=PostedNote,
     responses=_ACTS | document(errors.ExternalIdInUseError),
 )
 @opens("leads:write")
@@ -101,6 +103,7 @@ async def post_note(lead: Lead, body: NoteIn, tx: Tx, by: Caller, kit: Kit) -> J
     status_code=201,
     operation_id="post_activity",
     summary="Log an activity",
+    response_model=LoggedActivity,
     responses=_ACTS | document(errors.ExternalIdInUseError),
 )
 @opens("leads:write")
@@ -115,6 +118,7 @@ async def post_activity(lead: Lead, body: ActivityIn, tx: Tx, by: Caller, kit: K
     status_code=201,
     operation_id="close_lead",
     summary="Close with an outcome",
+    response_model=OutcomeOut,
     responses=_ACTS | document(errors.OutcomeExistsError, errors.ReasonNotAllowedError),
 )
 @opens("outcomes:write")
@@ -129,6 +133,7 @@ async def post_outcome(lead: Lead, body: OutcomeIn, tx: Tx, by: Caller, kit: Kit
     status_code=201,
     operation_id="give_feedback",
     summary="Give interim feedback",
+    response_model=FeedbackOut,
     responses=_ACTS | document(errors.ReasonNotAllowedError),
 )
 @opens("outcomes:write", "handovers:write")

@@ -8,7 +8,7 @@ from app.domain import errors
 from app.routers.deps import Caller, Lead, Tx
 from app.routers.edge import BatonRoute, JSONBytes, document, opens
 from app.routers.paging import Listed, answer
-from app.schemas.leads import LeadOut
+from app.schemas.expansions import ExpandedLead
 from app.schemas.lists import (
     ActionsOut,
     ActivityPage,
@@ -36,7 +36,7 @@ async def list_leads(
     return answer(request, await leads_list.leads(tx, by, asked, wanted))
 
 
-@router.get("/{lead}", operation_id="get_lead", summary="Read a lead", response_model=LeadOut, responses=_ONE)
+@router.get("/{lead}", operation_id="get_lead", summary="Read a lead", response_model=ExpandedLead, responses=_ONE)
 @opens("leads:read")
 async def get_lead(
     lead: Lead,

@@ -91,6 +91,8 @@ GivenToken = Annotated[Claims | None, Depends(read_token)]
 
 @router.post(
     "/oauth/token",
+    operation_id="issue_token",
+    summary="Get an access token",
     response_model=TokenOut,
     responses=_REFUSALS,
     openapi_extra=_form(("grant_type",), "scope"),
@@ -109,7 +111,14 @@ async def issue_token(form: Form, known: Known, issuer: CurrentIssuer) -> JSONBy
     return JSONBytes(body, headers=NO_CACHE)
 
 
-@router.post("/oauth/revoke", responses=_REFUSALS, openapi_extra=_form(("token",), "token_type_hint"))
+@router.post(
+    "/oauth/revoke",
+    operation_id="revoke_token",
+    summary="Revoke a token",
+    response_class=Response,
+    responses=_REFUSALS,
+    openapi_extra=_form(("token",), "token_type_hint"),
+)
 @public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM)
 async def revoke_token(tx: AuthTx, known: Known, claims: GivenToken, issuer: CurrentIssuer) -> Response:
     """Revoke one of the client's own tokens, everywhere within 30 s. Answers 200 for any other text, too (RFC 7009)."""
@@ -120,6 +129,8 @@ async def revoke_token(tx: AuthTx, known: Known, claims: GivenToken, issuer: Cur
 
 @router.post(
     "/oauth/introspect",
+    operation_id="introspect_token",
+    summary="Ask about a token",
     response_model=IntrospectionOut,
     responses=_REFUSALS,
     openapi_extra=_form(("token",), "token_type_hint"),
@@ -130,14 +141,21 @@ async def introspect_token(known: Known, claims: GivenToken) -> JSONBytes:
     return JSONBytes(tokens.introspect(known, claims, now=time.time()) if claims else {"active": False})
 
 
-@router.get("/.well-known/jwks.json", response_model=KeySetOut)
+@router.get(
+    "/.well-known/jwks.json", operation_id="get_key_set", summary="Read the public keys", response_model=KeySetOut
+)
 @public(_PUBLISHED)
 async def show_keys(issuer: CurrentIssuer) -> JSONBytes:
     """Return the public keys of access tokens (RFC 7517): of the last period, of this one and of the next."""
     return JSONBytes(issuer.key_set(), headers=_CACHED)
 
 
-@router.get("/.well-known/oauth-authorization-server", response_model=MetadataOut)
+@router.get(
+    "/.well-known/oauth-authorization-server",
+    operation_id="get_authorization_server",
+    summary="Read what the authorization server can do",
+    response_model=MetadataOut,
+)
 @public(_PUBLISHED)
 async def show_metadata(request: Request) -> JSONBytes:
     """Describe the authorization server (RFC 8414)."""

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from app.domain import errors
 from app.routers.deps import Caller, Kit, OutcomeId, Tx
 from app.routers.edge import BatonRoute, JSONBytes, document, opens
-from app.schemas.outcomes import AcknowledgeIn, ContestIn, OutcomeIn
+from app.schemas.outcomes import AcknowledgeIn, ContestIn, OutcomeIn, OutcomeOut
 from app.services import outcomes
 
 router = APIRouter(prefix="/v1/outcomes", tags=["outcomes"], route_class=BatonRoute)
@@ -17,6 +17,7 @@ _ABOUT = document(errors.NotFoundError, errors.NotPermittedError, errors.NotOwne
     "/{outcome}/correct",
     operation_id="correct_outcome",
     summary="Correct an outcome",
+    response_model=OutcomeOut,
     responses=_ABOUT | document(errors.ReasonNotAllowedError),
 )
 @opens("outcomes:write")
@@ -29,6 +30,7 @@ async def correct(outcome: OutcomeId, body: OutcomeIn, tx: Tx, by: Caller, kit: 
     "/{outcome}/acknowledge",
     operation_id="acknowledge_outcome",
     summary="Acknowledge an outcome",
+    response_model=OutcomeOut,
     responses=_ABOUT,
 )
 @opens("outcomes:write", "leads:write")
@@ -42,6 +44,7 @@ async def acknowledge(outcome: OutcomeId, tx: Tx, by: Caller, kit: Kit, body: Ac
     "/{outcome}/contest",
     operation_id="contest_outcome",
     summary="Contest an outcome",
+    response_model=OutcomeOut,
     responses=_ABOUT,
 )
 @opens("outcomes:write", "leads:write")

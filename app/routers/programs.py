@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path
 from app.domain import errors
 from app.routers.deps import Caller, IfMatch, Tx
 from app.routers.edge import BatonRoute, JSONBytes, document, opens
-from app.schemas.programs import AgreeIn, PlaybookOut, ProgramIn, ProgramPatch, ProposalIn
+from app.schemas.programs import AgreeIn, PlaybookOut, PlaybooksOut, ProgramIn, ProgramOut, ProgramPatch, ProposalIn
 from app.services import programs
 
 router = APIRouter(prefix="/v1", tags=["programs"], route_class=BatonRoute)
@@ -26,6 +26,7 @@ async def playbook_id(playbook: Annotated[str, Path(description="`pbk_…`")]) -
     status_code=201,
     operation_id="create_program",
     summary="Open a program",
+    response_model=ProgramOut,
     responses=document(errors.NotPermittedError, errors.ValidationFailedError, errors.ConflictError),
 )
 @opens("playbooks:write", "admin")
@@ -39,6 +40,7 @@ async def create(body: ProgramIn, tx: Tx, by: Caller) -> JSONBytes:
     "/programs/{program}",
     operation_id="patch_program",
     summary="Change a program",
+    response_model=ProgramOut,
     responses=document(errors.NotFoundError, errors.NotPermittedError, errors.ValidationFailedError),
 )
 @opens("playbooks:write", "admin", takes=("application/merge-patch+json", "application/json"))
@@ -52,6 +54,7 @@ async def change(program: Program, body: ProgramPatch, tx: Tx, by: Caller, if_ma
     "/programs/{program}/playbooks",
     operation_id="list_playbooks",
     summary="List playbook versions",
+    response_model=PlaybooksOut,
     responses=document(errors.NotFoundError),
 )
 @opens("playbooks:read")

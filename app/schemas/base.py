@@ -56,6 +56,14 @@ Amount = Annotated[str, StringConstraints(pattern=r"^\d{1,15}(\.\d{1,4})?$")]
 """A decimal number as text: no rounding on the way."""
 
 
+class LabelledReason(Out):
+    """A reason with both labels."""
+
+    code: str = Field(examples=["price"])
+    label_en: str = Field(examples=["Price"])
+    label_ja: str = Field(examples=["価格"])
+
+
 class Money(In):
     """An amount with its currency."""
 

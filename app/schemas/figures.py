@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from app.schemas.base import Moment, Money, Out
+from app.schemas.base import LabelledReason, Moment, Money, Out
 from app.schemas.queries import Named
 
 
@@ -96,14 +96,6 @@ class FunnelOut(Out):
     view: str
     group_by: str | None
     items: list[FunnelItem]
-
-
-class LabelledReason(Out):
-    """A reason with both labels."""
-
-    code: str
-    label_en: str
-    label_ja: str
 
 
 class ReasonItem(Out):

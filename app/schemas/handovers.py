@@ -1,10 +1,10 @@
 """Handovers as callers offer, answer and read them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from app.schemas.base import Code, In, Line, Metadata, Moment, Out, Prose, Url
+from app.schemas.base import Code, In, LabelledReason, Line, Metadata, Moment, Out, Prose, Url
 
 
 class Meeting(In):
@@ -74,26 +74,46 @@ class PullIn(In):
     assignee: Line | None = None
 
 
+class QuestionOut(Out):
+    """A question that came back to the giver."""
+
+    id: str
+    text: str
+    field: str | None = Field(None, description="A JSON pointer into the lead.")
+
+
+class AnswerOut(Out):
+    """The answer to one question."""
+
+    question_id: str
+    text: str
+
+
+class HandoverDecision(Out):
+    """How the handover was last decided, by whom and why."""
+
+    verb: str = Field(examples=["accept"])
+    reason: LabelledReason | None
+    missing: list[str]
+    note: str | None
+    by_role: str
+    at: Moment
+
+
 class HandoverOut(Out):
     """A handover; both sides see the same."""
 
     id: str
     lead_id: str
     external_id: str
-    status: str
+    status: Literal["requested", "accepted", "rejected", "returned", "answered", "withdrawn", "timed_out"]
     from_role: str
     to_role: str
     summary: str
     note: str | None
-    meeting: dict[str, Any] | None
+    meeting: Meeting | None
     requested_at: Moment
     due_at: Moment | None
-    questions: list[dict[str, Any]]
-    answers: list[dict[str, Any]]
-    decision: dict[str, Any] | None
-
-
-class PulledOut(Out):
-    """What a pull accepted, each handover with its enriched lead."""
-
-    items: list[dict[str, Any]]
+    questions: list[QuestionOut]
+    answers: list[AnswerOut]
+    decision: HandoverDecision | None

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from app.domain.matching import corporate_number_is_valid, normalise_phone
 from app.schemas.base import Authority, Code, Day, ExternalId, In, Line, Metadata, Moment, Out, Prose, Temperature
+from app.schemas.outcomes import OutcomeOut
 
 
 def _corporate_number(value: str) -> str:
@@ -180,6 +181,22 @@ class PlaybookRef(Out):
     version: int
 
 
+class ContextOut(Context):
+    """What the partner learned, and how much of the playbook's form that answers."""
+
+    completeness: float = Field(ge=0, le=1)
+    missing: list[str] = Field(description="JSON pointers of what the form asks for and is not known.")
+
+
+class DecisionOut(Out):
+    """Why a lead was not accepted: what the vendor can mend, or `not_available`."""
+
+    reason: str
+    label_en: str
+    label_ja: str
+    contest_until: Moment | None
+
+
 class LeadOut(Out):
     """A lead as the caller's side sees it."""
 
@@ -190,7 +207,7 @@ class LeadOut(Out):
     company: Company
     contact: Contact | None
     provenance: Provenance
-    context: dict[str, Any]
+    context: ContextOut
     metadata: dict[str, str]
     test: bool
     status: Literal["received", "open", "closed", "not_accepted"]
@@ -198,8 +215,8 @@ class LeadOut(Out):
     owner: Owner
     playbook: PlaybookRef
     due: list[Due]
-    decision: dict[str, Any] | None
-    outcome: dict[str, Any] | None
+    decision: DecisionOut | None
+    outcome: OutcomeOut | None
     created_at: Moment
     updated_at: Moment
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from app.schemas.base import Code, Day, In, Line, Money, Prose, StatedBy
+from app.schemas.base import Code, Day, In, LabelledReason, Line, Moment, Money, Out, Prose, StatedBy
 
 
 class OutcomeIn(In):
@@ -67,3 +67,39 @@ class AssignIn(In):
     """A person of the caller's own organisation, by a reference that only that organisation sees."""
 
     assignee: Line
+
+
+class OutcomeOut(Out):
+    """An outcome in its last version; both sides see the same."""
+
+    id: str
+    version: int = Field(description="Grows by one with each correction.")
+    result: Literal["won", "lost", "pending", "disqualified"]
+    reason: LabelledReason
+    secondary_reasons: list[LabelledReason]
+    stated_by: StatedBy
+    note: str | None
+    learnings: str | None
+    amount: Money | None
+    annual_value: Money | None
+    competitor: str | None
+    recoverable: bool | None
+    revisit_on: Day | None
+    stage_at_close: str
+    closed_at: Moment
+    acknowledged_at: Moment | None = Field(None, description="When the partner acknowledged it.")
+    contested_at: Moment | None = Field(None, description="When the partner contested it.")
+
+
+class FeedbackOut(Out):
+    """Interim feedback on a handover."""
+
+    id: str
+    handover_id: str
+    meeting_held: bool | None
+    rating: int = Field(ge=1, le=5)
+    reasons: list[LabelledReason]
+    note: str | None
+    next_update_on: Day | None
+    by_role: str
+    at: Moment

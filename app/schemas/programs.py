@@ -1,6 +1,6 @@
 """Programs, who takes part in them, and the playbook versions that both sides agree to."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -51,10 +51,31 @@ class PlaybookOut(Out):
     id: str
     program: str
     version: int
-    status: str
+    status: Literal["proposed", "in_force", "superseded", "declined"]
     comment: str
-    proposed_by: str
+    proposed_by: str | None = Field(description="Null where the caller may not see who it was.")
     proposed_at: Moment
     in_force_at: Moment | None
     agreed_by: list[str]
     awaits: list[str]
+
+
+class PlaybooksOut(Out):
+    """Every version, the newest first."""
+
+    items: list[PlaybookOut]
+    next_cursor: None
+
+
+class ProgramOut(Out):
+    """A collaboration; a partner sees itself among those that take part, never the others."""
+
+    id: str
+    key: str
+    name: str
+    status: Literal["active", "ended"]
+    calendar: str
+    partners: list[str]
+    playbook: str | None = Field(description="The version in force; null until all have agreed to one.")
+    created_at: Moment
+    updated_at: Moment
