@@ -117,6 +117,14 @@ async def other_admin(database_url, passwords, master_keys) -> dict:
 
 
 @pytest.fixture
+async def no_keys(database_url) -> None:
+    """The issuer of the next process that starts is the first of its database."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("delete from baton.signing_key")
+    await connection.close()
+
+
+@pytest.fixture
 async def api(database_url, passwords, master_keys, admin, other_admin) -> AsyncIterator[Process]:
     async with running(database_url, passwords, master_keys) as process:
         yield process
@@ -416,7 +424,7 @@ async def test_metadata_names_what_there_is(api):
     assert answer.headers["cache-control"] == "public, max-age=300"
 
 
-async def test_a_rotation_refuses_no_token_and_a_retired_key_signs_for_nobody(api, second, admin, sql):
+async def test_a_rotation_refuses_no_token_and_a_retired_key_signs_for_nobody(no_keys, api, second, admin, sql):
     old = (await api.token(admin)).json()["access_token"]
 
     async def accepted(process: Process, token: str) -> bool:
@@ -449,8 +457,7 @@ async def test_a_rotation_refuses_no_token_and_a_retired_key_signs_for_nobody(ap
     assert await accepted(second, new)
 
 
-async def test_processes_that_start_together_make_one_set_of_keys(database_url, passwords, master_keys, admin, sql):
-    await sql.execute("delete from baton.signing_key")
+async def test_processes_that_start_together_make_one_set_of_keys(no_keys, database_url, passwords, master_keys):
 
     async def sets() -> list[str]:
         async with running(database_url, passwords, master_keys) as process:
