@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import time
 
 import httpx2
 
@@ -66,6 +67,8 @@ def _run(show: Show, baton: server.Server) -> bool:
     """Play; whether everything came as expected."""
     try:
         asyncio.run(_play(show, baton))
+    except server.CannotStartError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it was, the audience reads what failed
         show.stopped(error)
         if baton.ended:
@@ -79,7 +82,7 @@ def _wait(show: Show, baton: server.Server) -> None:
     )
     with contextlib.suppress(KeyboardInterrupt):
         while not baton.ended:
-            signal.sigtimedwait((), 1) if hasattr(signal, "sigtimedwait") else None
+            time.sleep(0.5)
 
 
 def main() -> int:
@@ -94,12 +97,11 @@ def main() -> int:
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
     try:
-        listen_on = server.port()
+        baton = server.Server(server.port())
         server.clear()
     except server.CannotStartError as error:
         show.say(f"The demo cannot start: {error}", "bold red")
         return 1
-    baton = server.Server(listen_on)
     status = 130
     try:
         baton.start()
@@ -107,6 +109,9 @@ def main() -> int:
         status = 0 if good else 1
         if sys.stdin is not None and sys.stdin.isatty():
             _wait(show, baton)
+    except server.CannotStartError as error:
+        status = 1
+        show.say(f"The demo cannot start: {error}", "bold red")
     except KeyboardInterrupt:
         show.say("\nInterrupted.", "bold")
     finally:

@@ -26,6 +26,7 @@ _STYLES = {
     "Manager": "yellow",
     "On-call": "bright_red",
 }
+_MARGIN = 24
 _WHO = 9
 _WHAT = 70
 _PLAIN_WIDTH = 200
@@ -98,15 +99,21 @@ class Show:
         body = f"{what} → {came}" if came else what
         line.append(body, style="yellow" if mark is Mark.REFUSED else "")
         if why:
-            room = self.console.width - cell_len(line.plain)
-            gap = max(0, _WHAT - cell_len(body))
-            if cell_len(why) + gap + 2 <= room:
-                line.append(" " * (gap + 2) + why, style="dim")
-            elif cell_len(why) + 2 <= room or not self.console.is_terminal:
-                line.append("  " + why, style="dim")
-            else:
-                line.append("\n" + " " * (24 + _WHO + 1) + "╰ " + why, style="dim")
+            line.append(self._placed(why, cell_len(body), self.console.width - cell_len(line.plain)), style="dim")
         self.console.print(line, soft_wrap=True)
+
+    def _placed(self, why: str, body: int, room: int) -> str:
+        """Return the reason as it stands beside a step `body` cells wide, with `room` cells left on the line.
+
+        In a column where that fits, at the right edge of a narrower terminal, below the step where neither does.
+        """
+        need = cell_len(why)
+        gap = max(2, _WHAT - body)
+        if need + gap <= room or not self.console.is_terminal:
+            return " " * gap + why
+        if need + 2 <= room:
+            return " " * (room - need) + why
+        return "\n" + " " * (_MARGIN + _WHO + 1) + "╰ " + why
 
     async def attempt(self, part: Awaitable[None]) -> None:
         """Play a part that others do not rest on: where it stops, that is remembered and the play goes on."""
