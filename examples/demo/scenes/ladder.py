@@ -188,7 +188,6 @@ async def _done(world: World, handed: dict[str, Any], escalation: dict[str, Any]
     show.check("On-call", "falls silent", "resolved", statuses[-1], f"heard: {', '.join(statuses)}")
     body = {
         "handover_id": handed["id"],
-        "meeting_held": False,
         "rating": 5,
         "reasons": ["clear_need"],
         "note": "遅くなりました。明日お電話します。",
