@@ -282,7 +282,7 @@ def _form_field(node: _Node) -> FormField:
         node.at("pointer").text(),
         node.at("stage").text(),
         node.label(),
-        node.at("help").label() if node.has("help") else None,
+        node.at("help").fields("en", "ja").label() if node.has("help") else None,
         node.at("choices").text() if node.has("choices") else None,
     )
 
@@ -304,7 +304,7 @@ def read_playbook(document: Mapping[str, object], playbook_id: UUID, version: in
         id=playbook_id,
         program=root.at("program").text(limit=64),
         version=version,
-        purpose=root.at("purpose").label(),
+        purpose=root.at("purpose").fields("en", "ja").label(),
         entry=root.at("entry").text(),
         qualified=root.at("qualified").text(),
         roles=MappingProxyType({key: _role(key, node) for key, node in root.at("roles").items()}),
@@ -315,7 +315,7 @@ def read_playbook(document: Mapping[str, object], playbook_id: UUID, version: in
         activities=MappingProxyType({key: _activity(key, node) for key, node in root.at("activities").items()}),
         choices=MappingProxyType(
             {
-                key: MappingProxyType({code: label.label() for code, label in node.items()})
+                key: MappingProxyType({code: label.fields("en", "ja").label() for code, label in node.items()})
                 for key, node in root.at("choices").items()
             }
         ),
