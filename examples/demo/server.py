@@ -122,7 +122,8 @@ class Server:
             return True
         self._process.send_signal(signal.SIGTERM)
         try:
-            return self._process.wait(_STOP_S) == 0
+            # Before Baton has its own handlers, the signal itself ends it.
+            return self._process.wait(_STOP_S) in (0, -signal.SIGTERM)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
