@@ -96,8 +96,8 @@ class Finished:
 
 
 _LOCK_DUE = """
-select tenant_id, id from baton.lane where next_due_at <= now()
-order by served_at limit $1 for no key update skip locked
+select tenant_id, id from baton.lane where next_due_at <= now() and (profile = 'page' or not $2)
+order by profile = 'page' desc, served_at limit $1 for no key update skip locked
 """
 _LOCK = """
 select tenant_id, id from baton.lane
@@ -241,9 +241,9 @@ select tenant_id, id, organization_id, attempts, current_date, now() - interval 
 """  # noqa: S608 - only constants of this module are put in
 
 
-async def lock_due(tx: Transaction, limit: int) -> list[LaneKey]:
-    """Lock up to `limit` lanes that are due, the least recently served first; lanes that others hold are skipped."""
-    return [(row["tenant_id"], row["id"]) for row in await tx.fetch(_LOCK_DUE, limit)]
+async def lock_due(tx: Transaction, limit: int, *, pages_only: bool) -> list[LaneKey]:
+    """Lock up to `limit` lanes that are due, pages first, then the least recently served; held ones are skipped."""
+    return [(row["tenant_id"], row["id"]) for row in await tx.fetch(_LOCK_DUE, limit, pages_only)]
 
 
 async def lock(tx: Transaction, lanes: Sequence[LaneKey]) -> None:

@@ -8,7 +8,10 @@ from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
 from app.domain.events import CATALOGUE
+from app.domain.ids import Prefix
 from app.schemas.base import In, Line, Moment, Out, Url
+from app.schemas.event_data import own_schema
+from app.schemas.examples import example, example_id
 
 EVERY_TYPE = "*"
 
@@ -264,18 +267,17 @@ class DestinationsOut(Out):
     next_cursor: str | None
 
 
-def envelope_schema(kind: str, description: str) -> dict[str, Any]:
-    """Return the JSON Schema of the body of one event type; what `data` holds besides may grow."""
+def envelope(kind: str, description: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of the body of one event type; it may grow."""
     properties: Mapping[str, Any] = {
         "id": {"type": "string", "pattern": "^evt_[a-z2-7]{26}$"},
         "type": {"const": kind},
         "timestamp": {"type": "string", "format": "date-time"},
         "tenant": {"type": "string", "pattern": "^ten_[a-z2-7]{26}$"},
         "sequence": {"type": "integer", "minimum": 0 if kind == "endpoint.test" else 1},
-        "data": _data_schema(kind),
+        "data": data,
     }
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": kind,
         "description": description,
         "type": "object",
@@ -284,38 +286,24 @@ def envelope_schema(kind: str, description: str) -> dict[str, Any]:
     }
 
 
-_IDENTIFIED: Mapping[str, Any] = {
-    "lead_id": {"type": "string", "pattern": "^lead_[a-z2-7]{26}$"},
-    "external_id": {"type": "string"},
-    "lead_sequence": {"type": "integer", "minimum": 1},
-    "test": {"type": "boolean"},
-}
-
-
-def _data_schema(kind: str) -> dict[str, Any]:
-    family = kind.partition(".")[0]
-    if family == "endpoint":
-        known: Mapping[str, Any] = {"endpoint_id": {"type": "string", "pattern": "^whe_[a-z2-7]{26}$"}}
-    elif family == "playbook":
-        known = {}
-    else:
-        known = _IDENTIFIED
-    return {"type": "object", "required": list(known), "properties": dict(known), "additionalProperties": True}
+def envelope_schema(kind: str, description: str) -> dict[str, Any]:
+    """Return the schema of one event type's body with everything that it refers to."""
+    data, definitions = own_schema(kind)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **envelope(kind, description, data),
+        "$defs": definitions,
+    }
 
 
 def example_body(kind: str) -> dict[str, Any]:
     """Return a body of one event type that its schema accepts."""
-    family = kind.partition(".")[0]
-    data: dict[str, Any] = {}
-    if family == "endpoint":
-        data = {"endpoint_id": f"whe_{'a' * 26}"}
-    elif family != "playbook":
-        data = {"lead_id": f"lead_{'a' * 26}", "external_id": "A-2026-0001", "lead_sequence": 3, "test": False}
+    data, definitions = own_schema(kind)
     return {
-        "id": f"evt_{'a' * 26}",
+        "id": example_id(Prefix.EVENT),
         "type": kind,
-        "timestamp": "2026-11-21T09:30:00.123456Z",
-        "tenant": f"ten_{'a' * 26}",
+        "timestamp": "2026-11-20T01:30:00.123456Z",
+        "tenant": example_id(Prefix.TENANT),
         "sequence": 0 if kind == "endpoint.test" else 42,
-        "data": data,
+        "data": example(data, definitions, owner=str(data.get("title", ""))),
     }

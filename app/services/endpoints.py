@@ -10,8 +10,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-from asyncpg import Record  # pyright: ignore[reportMissingTypeStubs] - the driver ships none
-
 from app.db import lanes
 from app.db.pages import Key, Listing, Order, Page, Wanted, read, shaped
 from app.db.session import Transaction
@@ -276,10 +274,10 @@ def _with_secret(row: Row, secret: bytes, kit: Kit) -> dict[str, Any]:
     return view(row, kit) | {"secret": show_secret(secret) if row["signature"] == "v1" else None}
 
 
-def _present(row: Record | None) -> Row:
+def _present(row: Row | None) -> Row:
     if row is None:
         raise LookupError("a row that is locked, or was just written, is there")
-    return dict(row)
+    return row
 
 
 def _absent() -> NotFoundError:

@@ -28,6 +28,8 @@ from app.workers.sending import Decision, Disabling, decide, message, unsent
 
 SLOTS: Final = 256
 """Requests of one process under way at once."""
+FOR_PAGES: Final = 16
+"""Slots that only on-call messages may take, however many webhook receivers hang."""
 LANES: Final = 64
 """Lanes that one claim looks at."""
 FAILING_FOR: Final = timedelta(days=5)
@@ -102,11 +104,12 @@ class Dispatcher:
             await self._freed.wait()
         if self._stopping:
             return None
+        pages_only = free <= FOR_PAGES
         async with self._database.begin(_WORKER) as tx:
-            lanes = await leases.lock_due(tx, min(free, LANES))
+            lanes = await leases.lock_due(tx, min(free, LANES), pages_only=pages_only)
             if not lanes:
                 return None
-            jobs = await leases.take(tx, lanes, free)
+            jobs = await leases.take(tx, lanes, free if pages_only else free - FOR_PAGES)
         self._send_all(jobs)
         return AT_ONCE if jobs else None
 
@@ -175,7 +178,8 @@ class Dispatcher:
             done = await leases.finish(tx, attempts)
             await self._follow_up(tx, done, disabling)
             lanes = sorted({(one.tenant_id, one.lane_id) for one in done})
-            jobs = await leases.take(tx, lanes, self._free()) if lanes else []
+            # A busy process leaves what is due here to the next claim, which serves on-call messages first.
+            jobs = await leases.take(tx, lanes, max(0, self._free() - FOR_PAGES)) if lanes else []
         if len(done) < len(batch):
             _log.warning("%d leases were lost before their answers came", len(batch) - len(done))
         self._send_all(jobs)

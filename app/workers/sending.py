@@ -1,7 +1,7 @@
 """What is sent for one leased delivery, and what its reply means for it and its lane. Sends nothing itself."""
 
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -83,7 +83,15 @@ def decide(job: Job, reply: Reply, started_at: datetime) -> Decision:
     if verdict is Verdict.THROTTLE and profile is Profile.FEED:
         pause_s = THROTTLE_S if reply.retry_after is None else max(reply.retry_after, 1.0)
     head = reply.response_head[:_KEPT_OF_SUCCESS] if verdict is Verdict.DELIVERED else reply.response_head
-    timings = {**asdict(reply.timings), "reused": reply.reused, "cut": reply.response_cut, "location": reply.location}
+    spent = reply.timings
+    timings: dict[str, object] = {
+        "dns": spent.dns,
+        "connect": spent.connect,
+        "tls": spent.tls,
+        "ttfb": spent.ttfb,
+        "total": spent.total,
+    }
+    timings |= {"reused": reply.reused, "cut": reply.response_cut, "location": reply.location}
     attempt = Attempt(
         tenant_id=job.tenant_id,
         id=job.id,
@@ -95,7 +103,7 @@ def decide(job: Job, reply: Reply, started_at: datetime) -> Decision:
         started_at=started_at,
         status=reply.status,
         error=reply.error,
-        duration_ms=round(reply.timings.total),
+        duration_ms=round(spent.total),
         remote_ip=reply.remote_ip,
         response_head=head,
         timings=to_json(timings).decode(),
@@ -123,7 +131,7 @@ def _following(job: Job, profile: Profile, verdict: Verdict, retry_after: float 
 def unsent(job: Job, error: str, started_at: datetime) -> Decision:
     """Return what follows where no request could be made: `error` is recorded and the schedule goes on."""
     state, delay_s, health = _following(job, Profile(job.profile), Verdict.RETRY, None)
-    spent = datetime.now(UTC) - started_at
+    took = datetime.now(UTC) - started_at
     return Decision(
         (job.tenant_id, job.lane_id),
         Attempt(
@@ -137,7 +145,7 @@ def unsent(job: Job, error: str, started_at: datetime) -> Decision:
             started_at=started_at,
             status=None,
             error=error,
-            duration_ms=round(spent.total_seconds() * 1000),
+            duration_ms=round(took.total_seconds() * 1000),
             remote_ip=None,
             response_head=None,
             timings="null",

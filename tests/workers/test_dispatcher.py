@@ -196,7 +196,7 @@ async def test_a_dead_endpoint_does_not_delay_a_healthy_one(bench, receive):
     healthy = await receive()
     for receiver in (*dead, healthy):
         await bench.endpoint(receiver.url, tenant)
-    async with bench.worker(slots=40):
+    async with bench.worker(slots=64):
         began = asyncio.get_running_loop().time()
         await bench.emit_and_wake(tenant, count=25)
         await healthy.until(25)
@@ -205,6 +205,27 @@ async def test_a_dead_endpoint_does_not_delay_a_healthy_one(bench, receive):
 
     assert took < 2  # a dead receiver answers after 15 s at the earliest
     assert [receiver.most_side_by_side for receiver in dead] == [4] * 8
+
+
+async def test_hanging_webhook_receivers_leave_room_for_an_on_call_message(bench, receive):
+    tenant, hold = uuid4(), asyncio.Event()
+
+    async def never(_) -> bytes:
+        await hold.wait()
+        return reply(200)
+
+    hanging, tool = [await receive(never) for _ in range(8)], await receive()
+    for receiver in hanging:
+        await bench.endpoint(receiver.url, tenant)
+    await bench.destination(tool.url, tenant)
+    async with bench.worker(slots=36):
+        await bench.emit_and_wake(tenant, count=9)
+        await bench.until("count(*) = 20 from baton.delivery where state = 'leased'")
+        await bench.emit_and_wake(tenant, kind="escalation.opened", page=True)
+        await tool.until(1, within=3)
+        assert await bench.admin.fetchval("select count(*) from baton.delivery where state = 'leased'") <= 21
+        hold.set()
+        await bench.settled()
 
 
 @pytest.mark.parametrize(
