@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from app.db.session import Transaction
 from app.db.writes import Writes
 from app.domain.actor import Side
-from app.domain.events import BOTH, body
+from app.domain.events import BOTH, Body, body
 from app.domain.ids import Prefix, show
 
 
@@ -69,21 +69,27 @@ class Journal:
                 "data": to_json(facts).decode(),
             },
         )
+        bodies: dict[int, Body] = {}
         for side in sides:
-            self._enclose(event_id, kind, shown, side, page=page and side is Side.INTERNAL)
+            self.versions[side] += 1
+            self.touched.add(side)
+            version = self.versions[side]
+            if version not in bodies:  # views that stand at one version get the same bytes
+                bodies[version] = self._body(event_id, kind, shown, version)
+            self._enclose(event_id, kind, bodies[version], side, page=page and side is Side.INTERNAL)
         return event_id
 
-    def _enclose(self, event_id: UUID, kind: str, shown: Mapping[str, Any], side: Side, *, page: bool) -> None:
-        self.versions[side] += 1
-        self.touched.add(side)
+    def _body(self, event_id: UUID, kind: str, shown: Mapping[str, Any], version: int) -> Body:
         data = {
             "lead_id": show(Prefix.LEAD, self.lead_id),
             "external_id": self.external_id,
-            "lead_sequence": self.versions[side],
+            "lead_sequence": version,
             "test": self.test,
             **shown,
         }
-        rendered = body(event_id, kind, self.at, self.tenant_id, data)
+        return body(event_id, kind, self.at, self.tenant_id, data)
+
+    def _enclose(self, event_id: UUID, kind: str, rendered: Body, side: Side, *, page: bool) -> None:
         self.writes.insert(
             "outbox",
             {

@@ -71,29 +71,26 @@ class Lead:
         return self.tenant_id if side is Side.INTERNAL else self.partner_id
 
 
-_UNKNOWN = "unknown"
-
-
-def _is_known(value: object) -> bool:
-    """A BANT value `unknown` was asked and not learned: it is not `none` and does not count as known."""
-    if isinstance(value, Mapping):
-        held = cast("Mapping[str, object]", value)
-        if "value" in held:
-            return held["value"] not in (None, "", _UNKNOWN)
-        return bool(held)
-    return value not in (None, "", [], (), _UNKNOWN)
+_NOT_KNOWN: tuple[object, ...] = (None, "", "unknown", [], ())
+"""A BANT value `unknown` was asked and not learned: it is not `none` and does not count as known."""
 
 
 def known_fields(body: Mapping[str, object]) -> frozenset[str]:
-    """Return the JSON pointers of everything known in a lead's body, objects and leaves alike."""
+    """Return the JSON pointers of everything known in a lead's body (plain JSON), objects and leaves alike."""
     found: set[str] = set()
-    stack: list[tuple[str, object]] = [("", body)]
+    stack: list[tuple[str, Mapping[str, object]]] = [("", body)]
     while stack:
-        path, value = stack.pop()
-        if path and _is_known(value):
-            found.add(path)
-        if isinstance(value, Mapping):
-            stack.extend((f"{path}/{key}", held) for key, held in cast("Mapping[str, object]", value).items())
+        path, held = stack.pop()
+        for key, value in held.items():
+            pointer = f"{path}/{key}"
+            if isinstance(value, dict):
+                inner = cast("dict[str, object]", value)
+                stack.append((pointer, inner))
+                known = inner["value"] not in _NOT_KNOWN if "value" in inner else bool(inner)
+            else:
+                known = value not in _NOT_KNOWN
+            if known:
+                found.add(pointer)
     return frozenset(found)
 
 

@@ -56,11 +56,6 @@ def _error(pointer: str, code: str, message: str) -> dict[str, str]:
     return {"pointer": pointer, "code": code, "message": message}
 
 
-def _provenance(body: LeadIn, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    given = body.provenance.model_dump(mode="json", exclude_none=True)
-    return {**defaults, **given}
-
-
 def _partner(actor: Actor, body: LeadIn) -> UUID:
     """Return the partner that the lead belongs to: the caller's own, or the one that an internal client names."""
     if actor.side is Side.PARTNER:
@@ -117,7 +112,8 @@ class _New:
 
 
 async def _create(tx: Transaction, actor: Actor, body: LeadIn, new: _New, playbook: Playbook) -> Taken:
-    row = _row(actor, body, new, playbook)
+    said = _said(body, new, playbook)
+    row = _row(actor, body, new, playbook, said)
     contact: Mapping[str, Any] = row["contact"] or {}
     writes = Writes()
     origin = Origin(actor.client_id, row["owner_role"], tx.request_id, tx.traceparent)
@@ -125,9 +121,6 @@ async def _create(tx: Transaction, actor: Actor, body: LeadIn, new: _New, playbo
         writes, origin, row["created_at"], actor.tenant_id, new.partner_id, row["id"], body.external_id, new.test,
         {Side.INTERNAL: 0, Side.PARTNER: 0},
     )  # fmt: skip
-    known = sorted(
-        known_fields({name: row.get(name) or {} for name in ("company", "contact", "provenance", "context")})
-    )
     journal.record(
         "lead.received",
         {
@@ -143,7 +136,7 @@ async def _create(tx: Transaction, actor: Actor, body: LeadIn, new: _New, playbo
             "pain_categories": sorted({point["category"] for point in row["context"].get("pain_points") or ()}),
             "contact_role": contact.get("role"),
             "completeness": row["completeness"],
-            "known": known,
+            "known": sorted(said.known),
         },
         {
             "program": playbook.program,
@@ -160,19 +153,35 @@ async def _create(tx: Transaction, actor: Actor, body: LeadIn, new: _New, playbo
     return Taken(row, playbook, created=True)
 
 
-def _row(actor: Actor, body: LeadIn, new: _New, playbook: Playbook) -> dict[str, Any]:
-    now = new.found["now"]
-    company = body.company.model_dump(mode="json", exclude_none=True)
-    context = body.context.model_dump(mode="json", exclude_none=True) if body.context else {}
-    contact = body.contact.model_dump(mode="json", exclude_none=True) if body.contact else None
-    provenance = _provenance(body, cast("dict[str, Any]", from_json(new.found["provenance_defaults"].encode())))
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a valid body says, as it is stored, and which of its fields are known."""
+
+    company: dict[str, Any]
+    contact: dict[str, Any] | None
+    provenance: dict[str, Any]
+    context: dict[str, Any]
+    known: frozenset[str]
+
+
+def _said(body: LeadIn, new: _New, playbook: Playbook) -> _Said:
+    """Return what the body says. Raises ValidationFailedError for what only enrolment and playbook can tell."""
+    given = body.model_dump(mode="json", exclude_none=True)
+    company, contact, context = given["company"], given.get("contact"), given.get("context", {})
+    defaults = cast("dict[str, Any]", from_json(new.found["provenance_defaults"].encode()))
+    provenance = {**defaults, **given["provenance"]}
     errors = [_error(f"/provenance/{name}", "required", "Required.") for name in _PROVENANCE if name not in provenance]
     errors += choice_errors(playbook, company, context)
     if errors:
         raise ValidationFailedError("Some fields are not valid.", errors=errors)
-    owner_role = _owner_role(actor, playbook)
     known = known_fields({"company": company, "contact": contact or {}, "provenance": provenance, "context": context})
-    completeness, missing = form_state(playbook.form, known)
+    return _Said(company, contact, provenance, context, known)
+
+
+def _row(actor: Actor, body: LeadIn, new: _New, playbook: Playbook, said: _Said) -> dict[str, Any]:
+    now = new.found["now"]
+    owner_role = _owner_role(actor, playbook)
+    completeness, missing = form_state(playbook.form, said.known)
     return {
         "tenant_id": actor.tenant_id,
         "id": uuid4(),
@@ -187,9 +196,9 @@ def _row(actor: Actor, body: LeadIn, new: _New, playbook: Playbook) -> dict[str,
         "owner_organization_id": actor.organization_id,
         "owner_role": owner_role,
         "owner_n": 1,
-        **company_columns(company),
-        "provenance": provenance,
-        "context": context,
+        **company_columns(said.company),
+        "provenance": said.provenance,
+        "context": said.context,
         "completeness": completeness,
         "missing": missing,
         "decision": None,
@@ -202,7 +211,7 @@ def _row(actor: Actor, body: LeadIn, new: _New, playbook: Playbook) -> dict[str,
         "updated_internal": now,
         "updated_partner": now,
         "created_at": now,
-        "contact": contact,
+        "contact": said.contact,
         "metadata": body.metadata,
     }
 
