@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 
 from app.db.session import Address, Database, Login
 from app.routers import (
+    assurance,
     destinations,
     escalations,
     events,
@@ -21,6 +22,7 @@ from app.routers import (
     organizations,
     outcomes,
     programs,
+    simulation,
     testing,
     webhooks,
     work,
@@ -52,6 +54,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     kpis.router,
     work.router,
     escalations.router,
+    simulation.router,
+    assurance.router,
 )
 
 

@@ -22,6 +22,7 @@ from app.domain.actor import Actor, Side
 WAKE_CHANNEL = "baton_wake"
 _WAKE_GAP_S = 0.01
 """At most one wake-up per 10 ms and process (design 7.10)."""
+_SNAPSHOT = "begin isolation level repeatable read read only"
 
 
 class NothingCommittedError(RuntimeError):
@@ -78,7 +79,7 @@ class Identity:
         login = Login.PARTNER if actor.side is Side.PARTNER else Login.INTERNAL
         return cls(login, actor.tenant_id, actor.organization_id, actor.client_id)
 
-    def binding(self) -> str:
+    def binding(self, begin: str = "begin") -> str:
         """Return the statements that open a transaction for this identity. UUIDs only: nothing to escape."""
         settings = {
             "tenant_id": self.tenant_id,
@@ -86,16 +87,17 @@ class Identity:
             "client_id": self.client_id,
         }
         bound = ", ".join(f"set_config('baton.{key}', '{value}', true)" for key, value in settings.items() if value)
-        return f"begin; select {bound}" if bound else "begin"
+        return f"{begin}; select {bound}" if bound else begin
 
 
 class Transaction:
     """Statements of one unit of work, run on one asyncpg connection as one login."""
 
-    __slots__ = ("_connection", "_now", "_pool", "_wakes", "identity", "request_id", "traceparent")
+    __slots__ = ("_begin", "_connection", "_now", "_pool", "_wakes", "identity", "request_id", "traceparent")
 
-    def __init__(self, pool: _Pool, identity: Identity) -> None:
+    def __init__(self, pool: _Pool, identity: Identity, begin: str = "begin") -> None:
         self.identity = identity
+        self._begin = begin
         self._pool = pool
         self._connection: _Connection | None = None
         self.request_id = ""
@@ -112,7 +114,7 @@ class Transaction:
         if self._connection is None:
             connection: _Connection = await self._pool.acquire(timeout=2)
             try:
-                await connection.execute(self.identity.binding())
+                await connection.execute(self.identity.binding(self._begin))
             except BaseException:
                 await self._pool.release(connection)
                 raise
@@ -224,9 +226,12 @@ class Database:
         self._pools.clear()
 
     @asynccontextmanager
-    async def begin(self, identity: Identity) -> AsyncGenerator[Transaction]:
-        """Run one transaction: commit on a normal end, roll back on any exception."""
-        transaction = Transaction(self._pools[identity.login], identity)
+    async def begin(self, identity: Identity, *, snapshot: bool = False) -> AsyncGenerator[Transaction]:
+        """Run one transaction: commit on a normal end, roll back on any exception.
+
+        A snapshot writes nothing, and all its statements see the database as it was at the first.
+        """
+        transaction = Transaction(self._pools[identity.login], identity, _SNAPSHOT if snapshot else "begin")
         try:
             yield transaction
         except BaseException:
@@ -236,9 +241,9 @@ class Database:
         if transaction.wakes:
             self.wake_workers()
 
-    def transaction(self, actor: Actor) -> AbstractAsyncContextManager[Transaction]:
+    def transaction(self, actor: Actor, *, snapshot: bool = False) -> AbstractAsyncContextManager[Transaction]:
         """Run one transaction as an API caller."""
-        return self.begin(Identity.of(actor))
+        return self.begin(Identity.of(actor), snapshot=snapshot)
 
     def wake_workers(self) -> None:
         """Notify the workers, at most once per 10 ms; a lost wake-up costs at most their next poll."""
