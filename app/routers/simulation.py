@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
@@ -23,12 +23,6 @@ _MIB = 1024 * 1024
 _NDJSON: Final = "application/x-ndjson"
 _PATIENCE_S: Final = 30.0
 """A reader that takes nothing for so long is gone: its snapshot is given up."""
-_LINES = {
-    200: {
-        "description": "One JSON object a line; the last is the summary. A stream that ends without it broke off.",
-        "content": {_NDJSON: {"schema": TypeAdapter[Any](SimulationLine).json_schema(ref_template="#/$defs/{model}")}},
-    }
-}
 _BODY = {
     "requestBody": {
         "required": True,
@@ -40,8 +34,10 @@ _BODY = {
 class _Lines(StreamingResponse):
     """Lines of JSON. However the answer ends, what makes the lines is ended with it."""
 
+    media_type = _NDJSON
+
     def __init__(self, lines: AsyncGenerator[bytes]) -> None:
-        super().__init__(lines, media_type=_NDJSON)
+        super().__init__(lines)
         self._lines = lines
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,11 +83,12 @@ async def _after(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[by
     "/simulate",
     operation_id="simulate_playbook",
     summary="Try a playbook on past leads",
-    response_class=StreamingResponse,
-    responses={
-        **document(errors.NotFoundError, errors.NotPermittedError, errors.PlaybookInvalidError, errors.OverloadedError),
-        **_LINES,
-    },
+    response_class=_Lines,
+    response_model=SimulationLine,
+    response_description="One object a line; the last is the summary. An answer that ends without it broke off.",
+    responses=document(
+        errors.NotFoundError, errors.NotPermittedError, errors.PlaybookInvalidError, errors.OverloadedError
+    ),
     openapi_extra=_BODY,
 )
 @opens("playbooks:read", max_body=_MIB, body=BodyKind.STREAM, produces=(_NDJSON,))
