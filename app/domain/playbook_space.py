@@ -6,13 +6,13 @@ missed. The space is finite: stage, owner, pending handover, outcome, and the se
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from uuid import UUID
 
 from app.domain.actor import Actor, Side
 from app.domain.business_time import Calendar
-from app.domain.journey import MOVES, Command, Effects, Request, decide, time_out
+from app.domain.journey import MOVES, Command, Effects, Request, decide, holds, time_out
 from app.domain.lead import CLOSED, OPEN, PENDING_HANDOVER, RECEIVED, Handover, Lead, Outcome, Party
 from app.domain.obligations import Moments, Running, changes
 from app.domain.playbook import Playbook
@@ -78,6 +78,89 @@ def _actors(playbook: Playbook) -> list[Actor]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way on from a state: where it leads, which clocks it stops and starts, and which one must run for it."""
+
+    after: State
+    stops: frozenset[str]
+    starts: frozenset[str]
+    who: str
+    what: str
+    clock: str | None = None
+
+    def taken_from(self, state: State) -> State:
+        """Return the state that the way leads to, with the clocks that run there."""
+        return replace(self.after, clocks=(state.clocks - self.stops) | self.starts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What does not change while one playbook's space is walked: its actors, a lead that has everything, its ways.
+
+    States that differ only in their clocks have the same ways on, but for those that a missed clock opens; and which
+    clocks an event stops and starts depends on the lead, never on which others happen to run. So each is asked once.
+    """
+
+    playbook: Playbook
+    actors: tuple[Actor, ...]
+    complete: Lead
+    ways: dict[State, tuple[_Way, ...]] = field(default_factory=dict[State, tuple[_Way, ...]])
+
+    @classmethod
+    def of(cls, playbook: Playbook) -> "_Ground":
+        """Return the ground of a playbook: everything is known that any boundary may need."""
+        boundaries = [b.requires for s in playbook.stages.values() for b in (*s.exits, *s.handovers)]
+        complete = Lead(
+            id=_THING,
+            tenant_id=_TENANT,
+            partner_id=_PARTNER,
+            status=RECEIVED,
+            stage=playbook.entry,
+            owner=Party(_TENANT, "", Side.INTERNAL),
+            known=frozenset(pointer for requires in boundaries for pointer in requires.fields),
+            completeness=1.0,
+            activities=frozenset(
+                (kind, disposition)
+                for rule in playbook.activities.values()
+                for kind in rule.kinds
+                for disposition in rule.dispositions
+            ),
+            handover=None,
+            outcome=None,
+        )
+        return cls(playbook, tuple(_actors(playbook)), complete)
+
+    def lead(self, state: State) -> Lead:
+        """Return a lead in `state`."""
+        return replace(
+            self.complete,
+            status=state.status,
+            stage=state.stage,
+            owner=state.owner,
+            handover=Handover(_THING, state.handover[0], state.handover[1], state.handover[2], None, state.handover[3])
+            if state.handover
+            else None,
+            outcome=Outcome(_THING, state.result, 1) if state.result else None,
+        )
+
+    def onward(self, state: State) -> tuple[_Way, ...]:
+        """Return the ways on from a state, whatever clocks run in it."""
+        still = replace(state, clocks=frozenset())
+        held = self.ways.get(still)
+        if held is None:
+            held = self.ways[still] = tuple(_ways(self, still))
+        return held
+
+    def turned(self, lead: Lead, events: tuple[str, ...], result: str | None) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the clocks that `events` stop, where they run, and start, once they have left `lead`."""
+        keys = {UUID(int=100 + n): key for n, key in enumerate(self.playbook.clocks)}
+        running = [Running(identity, key, _NOW, late=False) for identity, key in keys.items()]
+        moments = Moments(revisit_on=_DAY, result=result)
+        changed = changes(self.playbook, lead, events, running, lambda _: _ALWAYS, moments, _NOW)
+        return frozenset(keys[stopped] for stopped in changed.stops), frozenset(start.key for start in changed.starts)
+
+
 def _commands(playbook: Playbook, state: State) -> Iterator[Command]:
     stage = playbook.stages[state.stage]
     yield from (Command(name) for name in ("activity", "accept", "return", "answer", "withdraw", "feedback", "reopen"))
@@ -90,69 +173,48 @@ def _commands(playbook: Playbook, state: State) -> Iterator[Command]:
             yield Command("outcome", result=result, reason=code, note=True, revisit_on=_DAY)
 
 
-def _lead(playbook: Playbook, state: State) -> Lead:
-    """Return a lead in `state` of which everything is known that any boundary may need."""
-    boundaries = [b.requires for s in playbook.stages.values() for b in (*s.exits, *s.handovers)]
-    return Lead(
-        id=_THING,
-        tenant_id=_TENANT,
-        partner_id=_PARTNER,
-        status=state.status,
-        stage=state.stage,
-        owner=state.owner,
-        known=frozenset(pointer for requires in boundaries for pointer in requires.fields),
-        completeness=1.0,
-        activities=frozenset(
-            (kind, disposition)
-            for rule in playbook.activities.values()
-            for kind in rule.kinds
-            for disposition in rule.dispositions
-        ),
-        handover=Handover(_THING, state.handover[0], state.handover[1], state.handover[2], None, state.handover[3])
-        if state.handover
-        else None,
-        outcome=Outcome(_THING, state.result, 1) if state.result else None,
-    )
-
-
 def _offer(request: Request | None) -> Handover | None:
     return Handover(_THING, "requested", request.giver, request.receiver, None, request.enters) if request else None
 
 
-def _after(playbook: Playbook, state: State, lead: Lead, effects: Effects, result: str | None) -> State:
-    """Return the state that effects lead to, clocks included."""
+def _way(ground: _Ground, state: State, lead: Lead, effects: Effects, result: str | None) -> _Way:
+    """Return where effects lead to."""
     kept = lead.handover
     if kept is not None and effects.handover is not None:
         kept = replace(kept, status=effects.handover)
     current = _offer(effects.request) or kept
     after = replace(lead, status=effects.status, stage=effects.stage, owner=effects.owner, handover=current)
-    keys = {UUID(int=100 + n): key for n, key in enumerate(sorted(state.clocks))}
-    running = [Running(identity, key, _NOW, late=False) for identity, key in keys.items()]
-    moments = Moments(revisit_on=_DAY, result=result)
-    changed = changes(playbook, after, effects.events, running, lambda _: _ALWAYS, moments, _NOW)
-    clocks = (state.clocks - {keys[stopped] for stopped in changed.stops}) | {start.key for start in changed.starts}
     pending = current if current is not None and current.status in PENDING_HANDOVER else None
-    return State(
-        after.status,
-        after.stage,
-        after.owner,
-        (pending.status, pending.giver, pending.receiver, pending.enters) if pending else None,
-        result if result is not None else (None if "lead.reopened" in effects.events else state.result),
-        frozenset(clocks),
+    stops, starts = ground.turned(after, effects.events, result)
+    return _Way(
+        State(
+            after.status,
+            after.stage,
+            after.owner,
+            (pending.status, pending.giver, pending.receiver, pending.enters) if pending else None,
+            result if result is not None else (None if "lead.reopened" in effects.events else state.result),
+            frozenset(),
+        ),
+        stops,
+        starts,
+        effects.owner.role,
+        "",
     )
 
 
-def _ends_at_fallback(playbook: Playbook, state: State) -> Iterator[tuple[str, Effects]]:
-    """Yield what the ladders of the running clocks do in the end when nobody acts."""
+def _ends_at_fallback(ground: _Ground, state: State, lead: Lead) -> Iterator[_Way]:
+    """Yield what the ladders of clocks do in the end when nobody acts."""
     if state.handover is None:
         return
-    for key in sorted(state.clocks):
-        ladder = playbook.ladders[playbook.clocks[key].ladder]
+    for key, rule in sorted(ground.playbook.clocks.items()):
+        ladder = ground.playbook.ladders[rule.ladder]
         if any(step.assign_fallback for step in ladder.steps):
-            yield key, time_out(_lead(playbook, state), ladder.fallback)
+            way = _way(ground, state, lead, time_out(lead, ladder.fallback), None)
+            yield replace(way, clock=key, what=f"gets it because nobody answered within {key}")
 
 
-def _entries(playbook: Playbook) -> Iterator[tuple[State, Step]]:
+def _entries(ground: _Ground) -> Iterator[tuple[State, Step]]:
+    playbook = ground.playbook
     stage = playbook.stages[playbook.entry]
     for key in stage.accountable:
         role = playbook.roles[key]
@@ -162,10 +224,11 @@ def _entries(playbook: Playbook) -> Iterator[tuple[State, Step]]:
             if owner.side is Side.INTERNAL and offered is None:
                 continue  # it cannot post: there is no way to pass a new lead to the partner
             posted = State(RECEIVED, stage.key, owner, None, None, frozenset())
-            lead = replace(_lead(playbook, posted), handover=offered)
+            lead = replace(ground.lead(posted), handover=offered)
             events = ("lead.accepted", "handover.requested") if offered else ("lead.accepted",)
             effects = Effects("adjudication", OPEN, stage.key, owner, events=events)
-            yield _after(playbook, posted, lead, effects, None), Step(None, key, "posts the lead and it is accepted")
+            way = _way(ground, posted, lead, effects, None)
+            yield way.taken_from(posted), Step(None, key, "posts the lead and it is accepted")
 
 
 def _posted_offer(playbook: Playbook, owner: Party) -> Handover | None:
@@ -196,38 +259,55 @@ def _told(command: Command) -> str:
     return _VERBS[command.name].format(to_stage=command.to_stage, to_role=command.to_role, result=command.result)
 
 
-def _moves(playbook: Playbook, state: State, actors: list[Actor]) -> Iterator[tuple[State, Step]]:
-    lead = _lead(playbook, state)
+def _performer(ground: _Ground, lead: Lead, command: str) -> Actor | None:
+    """Return one who may give the command: who of several does makes no difference to where it leads."""
+    performers = ground.playbook.performers(lead.stage, command)
+    for actor in ground.actors:
+        if any(holds(position, lead, actor) for position in performers):
+            return actor
+    return None
+
+
+def _ways(ground: _Ground, state: State) -> Iterator[_Way]:
+    lead = ground.lead(state)
     offered = state.handover[0] if state.handover else None
-    for command in _commands(playbook, state):
+    performers: dict[str, Actor | None] = {}
+    for command in _commands(ground.playbook, state):
         move = MOVES[command.name]
         if state.status not in move.statuses or (move.handover is not None and offered not in move.handover):
-            continue  # nobody may: saves asking for every actor
-        for actor in actors:
-            verdict = decide(playbook, lead, actor, command, _NOW)
-            if isinstance(verdict, Effects):
-                result = command.result if command.name == "outcome" else None
-                after = _after(playbook, state, lead, verdict, result)
-                yield after, Step(state, min(actor.roles), _told(command))
-                break  # who of several may do it makes no difference to where it leads
-    for key, effects in _ends_at_fallback(playbook, state):
-        step = Step(state, effects.owner.role, f"gets it because nobody answered within {key}")
-        yield _after(playbook, state, lead, effects, None), step
+            continue  # nobody may: saves looking for somebody
+        if command.name not in performers:
+            performers[command.name] = _performer(ground, lead, command.name)
+        actor = performers[command.name]
+        if actor is None:
+            continue
+        verdict = decide(ground.playbook, lead, actor, command, _NOW)
+        if isinstance(verdict, Effects):
+            result = command.result if command.name == "outcome" else None
+            way = _way(ground, state, lead, verdict, result)
+            yield replace(way, who=min(actor.roles), what=_told(command))
+    yield from _ends_at_fallback(ground, state, lead)
+
+
+def _moves(ground: _Ground, state: State) -> Iterator[tuple[State, Step]]:
+    for way in ground.onward(state):
+        if way.clock is None or way.clock in state.clocks:
+            yield way.taken_from(state), Step(state, way.who, way.what)
 
 
 def explore(playbook: Playbook) -> Space:
     """Return every reachable state. Raises SpaceTooLargeError past MAX_STATES."""
-    actors = _actors(playbook)
+    ground = _Ground.of(playbook)
     steps: dict[State, Step] = {}
     following: dict[State, frozenset[State]] = {}
     queue: deque[State] = deque()
-    for state, step in _entries(playbook):
+    for state, step in _entries(ground):
         if state not in steps:
             steps[state] = step
             queue.append(state)
     while queue:
         state = queue.popleft()
-        found = list(_moves(playbook, state, actors))
+        found = list(_moves(ground, state))
         following[state] = frozenset(after for after, _ in found)
         for after, step in found:
             if after not in steps:
