@@ -21,11 +21,13 @@ from app.routers import (
     organizations,
     outcomes,
     programs,
+    programs_read,
     testing,
     webhooks,
     work,
 )
 from app.routers.edge import Services, include, install
+from app.routers.reference import describe
 from app.security.cursors import CursorSealer
 from app.security.keyring import MasterKeys
 from app.services.issuer import Issuer
@@ -46,6 +48,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     handovers.router,
     outcomes.router,
     programs.router,
+    programs_read.router,
     events.router,
     webhooks.router,
     destinations.router,
@@ -97,4 +100,5 @@ def create_app(settings: Settings) -> FastAPI:
     include(app, *ROUTERS)
     if settings.test_clock:
         include(app, testing.router)
+    describe(app)
     return app

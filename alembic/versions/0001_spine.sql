@@ -298,7 +298,7 @@ CREATE TABLE baton.playbook (
   program_id UUID NOT NULL,
   version INTEGER NOT NULL,
   status TEXT NOT NULL,
-  document JSONB NOT NULL,
+  document JSON NOT NULL,
   comment TEXT NOT NULL,
   proposed_by UUID NOT NULL,
   proposed_at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -396,6 +396,11 @@ CREATE INDEX lead_company ON baton.lead (tenant_id, company_key collate "C" text
 CREATE INDEX lead_created ON baton.lead (tenant_id, partner_id, created_at desc, id desc);
 CREATE INDEX lead_created_tenant ON baton.lead (tenant_id, created_at desc, id desc);
 CREATE INDEX lead_due ON baton.lead (tenant_id, due_at) WHERE due_at is not null;
+CREATE INDEX lead_number ON baton.lead (tenant_id, corporate_number) WHERE corporate_number is not null;
+CREATE INDEX lead_domain ON baton.lead (tenant_id, domain) WHERE domain is not null;
+CREATE INDEX lead_phone ON baton.lead (tenant_id, phone) WHERE phone is not null;
+CREATE INDEX lead_updated ON baton.lead (tenant_id, updated_internal, id);
+CREATE INDEX lead_updated_partner ON baton.lead (tenant_id, partner_id, updated_partner, id);
 
 CREATE TABLE baton.activity (
   tenant_id UUID NOT NULL,

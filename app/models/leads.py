@@ -50,6 +50,11 @@ class Lead(SQLModel, table=True):
         Index("lead_created", "tenant_id", "partner_id", text("created_at desc"), text("id desc")),
         Index("lead_created_tenant", "tenant_id", text("created_at desc"), text("id desc")),
         Index("lead_company", "tenant_id", text('company_key collate "C" text_pattern_ops')),
+        Index("lead_number", "tenant_id", "corporate_number", postgresql_where=text("corporate_number is not null")),
+        Index("lead_domain", "tenant_id", "domain", postgresql_where=text("domain is not null")),
+        Index("lead_phone", "tenant_id", "phone", postgresql_where=text("phone is not null")),
+        Index("lead_updated", "tenant_id", "updated_internal", "id"),
+        Index("lead_updated_partner", "tenant_id", "partner_id", "updated_partner", "id"),
         Index("lead_due", "tenant_id", "due_at", postgresql_where=text("due_at is not null")),
         {"schema": SCHEMA},
     )
