@@ -97,9 +97,14 @@ def _row(item: dict[str, Any]) -> list[str]:
 async def _debt(world: World) -> None:
     sides = ("sales", "partner_a", "partner_b")
     asked = {"program": plan.PROGRAM}
-    figures = {
-        name: (await world.caller(name).get("/v1/kpis/feedback-debt", params=asked)).body["overdue"] for name in sides
-    }
+    found = {name: (await world.caller(name).get("/v1/kpis/feedback-debt", params=asked)).body for name in sides}
+    figures = {name: body["overdue"] for name, body in found.items()}
+    theirs = [item for name in sides[1:] for item in found[name]["items"]]
+    other = [item for item in theirs if item not in found["sales"]["items"]]
+    open_now = sum(item["open"] for item in theirs)
+    what = "what is owed to the vendors, as they and the client read it; differences"
+    world.show.check("Baton", what, [], other, f"{open_now} not yet due, the same for both sides")
+    world.show.check("Baton", "what is owed, row by row on either side", len(found["sales"]["items"]), len(theirs))
     why = "every handover answered, every outcome or news of it told"
     if world.show.check("Baton", "feedback debt that each side sees", dict.fromkeys(sides, 0), figures, why):
         world.show.conclude("feedback debt: 0")
