@@ -120,6 +120,10 @@ HANDED_OVER = 32  # 20 of A, 12 of B; one more later, which is ignored
 PULLED = 30
 
 
+STILL_OWED = 8
+"""Outcomes not yet due at the end: of the seven leads with interim feedback and of the one that was ignored first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """The funnel of one vendor. Every lead gets one first call; each appointment made is one call of them.
