@@ -72,7 +72,8 @@ def _operation(operation: Node, method: str, route: APIRoute, schemas: Node) -> 
     for status, answer in operation["responses"].items():
         _answer(status, answer, schemas, repeats=repeats)
     if method == "get" and guarded:
-        operation["responses"]["304"] = {"description": "The caller has this version already."}
+        headers = {"ETag": _header("ETag"), "Request-Id": _header("RequestId")}
+        operation["responses"]["304"] = {"description": "The caller has this version already.", "headers": headers}
         operation.setdefault("parameters", []).append(dict(words.IF_NONE_MATCH))
     if operation["operationId"] in words.REPEATABLE:
         first = operation["responses"]["201"]
