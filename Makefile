@@ -40,6 +40,9 @@ check: setup ## format, lint, types, imports, OpenAPI drift, migrations
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	@$(BIN)/baton openapi | diff -u openapi/openapi.json - || { echo "openapi/openapi.json is stale: make openapi"; exit 1; }
+	$(BIN)/python .ci/openapi_breaking.py
+	$(BIN)/python .ci/migrations.py
+	$(BIN)/baton playbook lint examples/playbook.yaml
 
 openapi: setup ## write openapi/openapi.json anew
 	$(BIN)/baton openapi > openapi/openapi.json
