@@ -33,6 +33,8 @@ run: setup ## start Baton with the demo tenants, nothing played
 
 test: setup ## pass every test
 	$(BIN)/python -m pytest
+	@for bin in $$(ls -d /usr/lib/postgresql/1[5-9]/bin 2>/dev/null); do \
+	  echo "the database tests on $$bin"; TEST_POSTGRES_BINDIR=$$bin $(BIN)/python -m pytest tests/db || exit 1; done
 
 check: setup ## format, lint, types, imports, OpenAPI drift, migrations
 	$(BIN)/ruff format --check .
