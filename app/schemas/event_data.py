@@ -147,9 +147,10 @@ class EndpointDisabled(Out):
 
 
 class EndpointTest(Out):
-    """Which endpoint is tested."""
+    """What is tested: a webhook endpoint, or an on-call destination."""
 
-    endpoint_id: str
+    endpoint_id: str | None = None
+    destination_id: str | None = None
 
 
 _FAMILIES: Final[Mapping[str, type[Out]]] = MappingProxyType(

@@ -324,6 +324,7 @@ OWN: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "OutcomeHistory": _OUTCOME,
         "EscalationOut": _ESCALATION,
         "EscalationEvent": _ESCALATION,
+        "EndpointTest": {"endpoint_id": example_id(Prefix.ENDPOINT)},
         "AcceptedHandover": {"id": example_id(Prefix.HANDOVER)},
         "PostedNote": {"kind": "customer_voice", "visibility": "shared"},
         "NoteOut": {"kind": "customer_voice", "visibility": "shared"},

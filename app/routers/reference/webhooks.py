@@ -15,8 +15,8 @@ _ABOUT: Final = (
 _HEADERS: Final = (
     (
         "webhook-id",
-        {"type": "string", "pattern": "^evt_[a-z2-7]{26}$"},
-        "The event's id, the same at every attempt.",
+        {"type": "string", "pattern": "^(evt_[a-z2-7]{26}|page_[a-z2-7]{26}_[0-9a-f]{32})$"},
+        "The event's id, or `page_…` where an on-call destination is told. The same at every attempt.",
         "evt_agjpdrc3pjgb5hjlh5vhzdu5ae",
     ),
     (
