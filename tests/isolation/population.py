@@ -134,7 +134,9 @@ async def _missed(people: Population) -> None:
 async def _partner_objects(
     world: World, partner: str, insider: str, shared: str, own: str, inside: str
 ) -> dict[str, str]:
-    made: dict[str, str] = {"partner": await world.organization(partner), "client": world.clients[partner]["client_id"]}
+    made: dict[str, str] = {"partner": await world.organization(partner)}
+    path, spare = f"/v1/partners/{made['partner']}/clients", {"name": shared, "roles": ["partner"]}
+    made["client"] = (await world.post(insider, path, spare, status=201))["client_id"]
     endpoint = {"url": f"{NOWHERE}/{own}", "event_types": ["*"], "description": own}
     made["endpoint"] = (await world.post(partner, "/v1/webhook-endpoints", endpoint, status=201))["id"]
 
@@ -196,8 +198,9 @@ async def _partner_objects(
 async def _internal_objects(world: World, insider: str, mark: str) -> dict[str, str]:
     endpoint = {"url": f"{NOWHERE}/{mark}", "event_types": ["*"], "description": mark}
     tool = {"kind": "webhook", "name": mark, "config": {"url": f"{NOWHERE}/{mark}"}, "key_mode": "escalation"}
+    spare = {"name": mark, "roles": ["technical"]}
     return {
-        "client": world.clients[insider]["client_id"],
+        "client": (await world.post(insider, "/v1/clients", spare, status=201))["client_id"],
         "endpoint": (await world.post(insider, "/v1/webhook-endpoints", endpoint, status=201))["id"],
         "destination": (await world.post(insider, "/v1/destinations", tool, status=201))["id"],
     }

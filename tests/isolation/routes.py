@@ -57,7 +57,7 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "destination_id": ("destination",),
 }
 """Parameter -> the kinds of objects that it may name."""
-PLAIN: Final = {"slug": "not-found", "key": "tokyo", "day": "2026-11-02"}
+PLAIN: Final = {"slug": "not-found", "key": "osaka", "day": "2026-11-02"}
 """Path parameters that name nothing of anybody's."""
 
 _PUBLIC: Final = Entry(who=Who.EVERYBODY)

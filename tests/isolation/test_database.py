@@ -81,7 +81,7 @@ async def b(people: Population) -> Intruder:
     objects = people.objects["b"]
     organization = known(Prefix.ORGANIZATION, objects["partner"])
     tenant = await people.world.admin.fetchval("select tenant_id from baton.organization where id = $1", organization)
-    return Intruder(tenant, organization, known(Prefix.CLIENT, objects["client"]))
+    return Intruder(tenant, organization, known(Prefix.CLIENT, people.world.clients["b_all"]["client_id"]))
 
 
 @pytest.fixture(scope="module")
