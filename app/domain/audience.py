@@ -35,8 +35,8 @@ def informed_sides(playbook: Playbook, stage: str) -> frozenset[Side]:
 def audience(kind: str, scenes: Iterable[Scene], involved: Iterable[Side]) -> frozenset[Side]:
     """Return the sides that receive an event.
 
-    `scenes` are the stages before and after it, `involved` the sides that it concerns whatever the stage says: who acts,
-    who owns the lead, the giver and the receiver of a handover.
+    `scenes` are the stages before and after it, `involved` the sides that it concerns whatever the stage says: who
+    acts, who owns the lead, the giver and the receiver of a handover.
     """
     if kind in _TOLD_TO_BOTH or kind.partition(".")[0] in _TOLD_TO_BOTH:
         return frozenset(BOTH)

@@ -139,12 +139,12 @@ def _consultations(playbook: Playbook) -> Iterator[Fault]:
     for key, rule in playbook.clocks.items():
         started = {start.on for start in rule.starts}
         names = started.union(rule.stops)
-        if (key in owed and (started != {_ASKED} or set(rule.stops) != _ENDED)) or (
+        if (key in owed and (started != {_ASKED} or frozenset(rule.stops) != _ENDED)) or (
             key not in owed and names & {_ASKED, *_ENDED}
         ):
             yield Fault(
                 f"/clocks/{key}", "consultation.apart",
-                f"Only a clock owed by `consulted` runs on consultations: from {_ASKED} to {', '.join(sorted(_ENDED))}.",
+                f"Only clocks owed by `consulted` run on consultations, from {_ASKED} to {', '.join(sorted(_ENDED))}.",
                 "相談の期限は相談先が負い、依頼から回答・辞退・取り下げまで進みます。",
             )  # fmt: skip
         if key in owed and any(step.assign_fallback for step in playbook.ladders[rule.ladder].steps):

@@ -162,7 +162,7 @@ async def test_actions_say_what_may_be_done_now_and_what_is_missing(world: World
     await world.admin.execute("update baton.lead set status = 'open' where id = $1", lead_id)
     opened = {one["command"]: one for one in (await world.get(by, path))["items"]}
     assert {name for name, one in opened.items() if one["allowed"]} == {
-        "update", "note", "activity", "outcome", "assign",
+        "update", "note", "activity", "outcome", "consult", "assign",
     }  # fmt: skip
     assert opened["handover"]["missing"] == [
         "/context/pain_points", "/context/temperature", "/context/bant/need", "completeness:0.6",

@@ -1,0 +1,65 @@
+"""Consultations as callers ask, answer and read them. They go to organisations and roles, never to a person."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from app.schemas.base import Code, In, Moment, Out, Prose
+from app.schemas.lists import ClockParty
+
+
+class ConsultationIn(In):
+    """A question to a role that the playbook names to be consulted in the lead's stage."""
+
+    role: Code = Field(examples=["technical"])
+    question: Prose
+    purpose: Prose | None = Field(None, description="What it serves; left out, the purpose that the playbook states.")
+    due: Moment | None = Field(None, description="When the answer is needed; left out, what the playbook allows.")
+
+
+class ConsultationAnswerIn(In):
+    """The answer."""
+
+    text: Prose
+
+
+class ConsultationDeclineIn(In):
+    """Why not, and what is possible instead."""
+
+    reason: Prose
+    alternative: Prose
+
+
+class ConsultationDecision(Out):
+    """How the consultation ended; `text` of an answer, `reason` and `alternative` of a refusal."""
+
+    verb: Literal["answer", "decline", "withdraw"]
+    text: str | None
+    reason: str | None
+    alternative: str | None
+    by_role: str
+    at: Moment
+
+
+class ConsultationOut(Out):
+    """A consultation; both sides see the same. The purpose stands first: it is what asks, not a role."""
+
+    purpose: str
+    id: str
+    lead_id: str
+    external_id: str
+    status: Literal["requested", "answered", "declined", "withdrawn"]
+    question: str
+    stage: str = Field(description="The stage in which it was asked.")
+    asker: ClockParty
+    asked: ClockParty
+    requested_at: Moment
+    due_at: Moment | None
+    decision: ConsultationDecision | None
+
+
+class ConsultationPage(Out):
+    """A page of consultations."""
+
+    items: list[ConsultationOut]
+    next_cursor: str | None = Field(description="Goes into `cursor` for the next page; null on the last one.")
