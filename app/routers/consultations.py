@@ -12,10 +12,10 @@ from app.routers.paging import Listed, answer
 from app.schemas.base import In
 from app.schemas.consultations import (
     ConsultationAnswerIn,
+    ConsultationDeclineIn,
     ConsultationIn,
     ConsultationOut,
     ConsultationPage,
-    ConsultationDeclineIn,
 )
 from app.schemas.queries import ConsultationFilter
 from app.services import consultations

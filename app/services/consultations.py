@@ -21,7 +21,7 @@ from app.domain.obligations import Moments
 from app.domain.playbook import Label
 from app.domain.refusals import granted, permitted
 from app.domain.view import consultation_view
-from app.schemas.consultations import ConsultationAnswerIn, ConsultationIn, ConsultationDeclineIn
+from app.schemas.consultations import ConsultationAnswerIn, ConsultationDeclineIn, ConsultationIn
 from app.schemas.queries import ConsultationFilter
 from app.services.kit import Kit
 
