@@ -1,6 +1,7 @@
 """The composition root of a worker process: settings in, every loop running until told to stop."""
 
 import asyncio
+from urllib.parse import urlsplit
 
 from app.db.session import Address, Database, Login
 from app.security.keyring import MasterKeys
@@ -23,7 +24,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     database = Database(address, {Login.WORKER: 12})
     await database.start()
     try:
-        around = Surroundings(database, address, keys, settings.egress_allow)
+        own = frozenset(filter(None, [urlsplit(settings.base_url).hostname])) if settings.public_url else frozenset[str]()
+        around = Surroundings(database, address, keys, settings.egress_allow, own)
         await engine.run(
             around, stop, more=[Adjudicator(database), Timekeeper(database, settings.base_url), Ratifier(database)]
         )

@@ -112,7 +112,7 @@ ACCESS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
     "ratification": {"partner": (TENANT, (S, I, U)), "internal": (TENANT, (S, I, U)), "worker": (ANY, (S, D))},
     "calendar": {"partner": (TENANT, (S,)), "internal": (TENANT, (S, I)), "worker": (TENANT, (S,))},
     "call_count": {"partner": (LEAD, (S, I, U)), "internal": (TENANT, (S,))},
-    "lead": {"partner": (LEAD, (S, I, U)), "internal": (TENANT, (S, I, U)), "worker": (TENANT, (S, U))},
+    "lead": {"partner": (LEAD, (S, U)), "internal": (TENANT, (S, I, U)), "worker": (TENANT, (S, U))},
     "contact": {"partner": (LEAD, (S, I, U)), "internal": (TENANT, (S, I, U))},
     "ownership": {"partner": (LEAD, (S, I, U)), "internal": (TENANT, (S, I, U)), "worker": (TENANT, (S, I, U))},
     "assignment": {
@@ -154,6 +154,9 @@ ACCESS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
     "delivery": {"partner": (OWN, (S, I, U)), "internal": (OWN, (S, I, U)), "worker": (ANY, (S, I, U, D))},
     "attempt": {"partner": (OWN, (S,)), "internal": (OWN, (S,)), "worker": (ANY, (S, I))},
 }
+
+# The external ids of another writer are not probed for by posting in its name.
+OWN_LEAD = f"{LEAD} and writer_id = (select baton.oid())"
 
 # What a login writes may lie beyond what it reads: the ledger, and the other side's outbox rows.
 WRITE_APART = {
@@ -205,6 +208,8 @@ def upgrade() -> None:
             if readable is not None:
                 _grant(table, login, S)
                 _policy(table, login, S, using=readable)
+    _grant("lead", "partner", I)
+    _policy("lead", "partner", I, check=OWN_LEAD)
     _grant("outbox", "worker", D)
     _policy("outbox", "worker", D, using=ANY)
     for table in (*ACCESS, *WRITE_APART):

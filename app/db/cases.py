@@ -21,14 +21,18 @@ from app.domain.playbook import Playbook
 
 _EXTERNAL = re.compile(r"external:([A-Za-z0-9._-]{1,64})")
 
-_LEAD_JSON = ("company", "provenance", "context", "missing", "decision", "outcome", "due", "contact", "metadata")
+_LEAD_JSON = ("company", "provenance", "context", "missing", "decision", "outcome", "due", "contact", "metadata", "claim")
 
 LEAD_COLUMNS = """
   l.*, c.document as contact,
   (select a.assignee from baton.assignment a
     where a.tenant_id = l.tenant_id and a.lead_id = l.id and a.organization_id = $2) as assignee,
   (select n.document from baton.annotation n
-    where n.tenant_id = l.tenant_id and n.subject_id = l.id and n.organization_id = $2) as metadata
+    where n.tenant_id = l.tenant_id and n.subject_id = l.id and n.organization_id = $2) as metadata,
+  (select json_build_object('status', k.status, 'claimed_at', k.claimed_at, 'expires_at', k.expires_at)
+    from baton.claimed_lead j
+    join baton.claim k on k.tenant_id = j.tenant_id and k.id = j.claim_id and k.partner_id = j.partner_id
+    where j.tenant_id = l.tenant_id and j.lead_id = l.id and j.partner_id = l.partner_id) as claim
 """
 """The columns of a lead with what its own organisation keeps on it; $1 is the tenant, $2 the organisation."""
 

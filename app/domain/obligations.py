@@ -124,9 +124,10 @@ def _matter(lead: Lead, rule: ClockRule) -> UUID | None:
     return lead.consultation.id if rule.owed_by is Position.CONSULTED and lead.consultation is not None else None
 
 
-def _starts(rule: ClockRule, event: str, result: str | None) -> ClockStart | None:
+def _starts(rule: ClockRule, event: str, moments: Moments) -> ClockStart | None:
+    """Return how the event starts the clock. One anchored to a date that was not given neither starts nor stops it."""
     for start in rule.starts:
-        if start.on == event and (not start.results or result in start.results):
+        if start.on == event and (not start.results or moments.result in start.results) and _anchored(start, moments):
             return start
     return None
 
@@ -144,8 +145,7 @@ def changes(
 
     A clock that starts while it runs is stopped and started anew; one that the stage does not list does not start.
     A clock owed by `consulted` is that of the consultation at hand: the others go on.
-    An anchored start (a date that was not given) does not start the clock. A lead that is closed owes nothing more but
-    what its outcome starts, such as the revisit of a pending one.
+    A lead that is closed owes nothing more but what its outcome starts, such as the revisit of a pending one.
     """
     live: dict[tuple[str, UUID | None], list[UUID]] = {}
     for clock in running:
@@ -155,11 +155,11 @@ def changes(
     stage_clocks = playbook.stages[lead.stage].clocks
     for event in events:
         for key, rule in playbook.clocks.items():
-            start = _starts(rule, event, moments.result)
+            start = _starts(rule, event, moments)
             if event in rule.stops or start is not None:
                 stops.extend(live.pop((key, _matter(lead, rule)), ()))
                 starts.pop(key, None)
-            if start is None or key not in stage_clocks or not _anchored(start, moments):
+            if start is None or key not in stage_clocks:
                 continue
             if lead.status == CLOSED and not _outlives_closing(rule):
                 continue

@@ -132,6 +132,7 @@ class Ownership(SQLModel, table=True):
         Index(
             "ownership_one_current",
             "tenant_id",
+            "partner_id",
             "lead_id",
             unique=True,
             postgresql_where=text("until_at = 'infinity'"),
@@ -192,7 +193,7 @@ class Note(SQLModel, table=True):
     __table_args__ = (
         PrimaryKeyConstraint("tenant_id", "id", "partner_id"),
         of_lead(),
-        UniqueConstraint("tenant_id", "organization_id", "lead_id", "external_id"),
+        UniqueConstraint("tenant_id", "partner_id", "organization_id", "lead_id", "external_id"),
         CheckConstraint(one_of("visibility", "shared", "organization"), name="note_visibility"),
         Index("note_of_lead", "tenant_id", "lead_id", "n"),
         {"schema": SCHEMA},
@@ -220,7 +221,7 @@ class Activity(SQLModel, table=True):
     __table_args__ = (
         PrimaryKeyConstraint("tenant_id", "id", "partner_id"),
         of_lead(),
-        UniqueConstraint("tenant_id", "organization_id", "lead_id", "external_id"),
+        UniqueConstraint("tenant_id", "partner_id", "organization_id", "lead_id", "external_id"),
         CheckConstraint(one_of("kind", "call", "mail", "meeting", "visit"), name="activity_kind"),
         Index("activity_of_lead", "tenant_id", "lead_id", "n"),
         {"schema": SCHEMA},

@@ -66,6 +66,7 @@ class Escalation(SQLModel, table=True):
         Index(
             "escalation_one_open",
             "tenant_id",
+            "partner_id",
             "clock_id",
             unique=True,
             postgresql_where=text("status <> 'resolved'"),

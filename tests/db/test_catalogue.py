@@ -203,16 +203,19 @@ async def breaches(admin: asyncpg.Connection, rule: str) -> list[str]:
     return sorted(row[0] for row in await admin.fetch(RULES[rule]))
 
 
-_UNMENDED: Final = pytest.mark.xfail(
-    strict=True, reason="seven unique indexes of tables that a partner writes do without partner_id (design decision 3)"
-)
+ALLOWED: Final[dict[str, dict[str, str]]] = {
+    _KEYED_BY_PARTNER: {
+        "baton.event_pkey": "facts of a program have no partner; the id is random, so nothing can be probed",
+        "baton.outbox_pkey": "the id is drawn from a sequence and cannot be chosen",
+        "baton.lead_tenant_id_writer_id_test_external_id_key": "a partner inserts under its own writer_id only",
+    }
+}
+"""Breaches that were thought through, each with the reason why it leaks nothing."""
 
 
-@pytest.mark.parametrize(
-    "rule", [pytest.param(rule, marks=_UNMENDED if rule == _KEYED_BY_PARTNER else ()) for rule in RULES]
-)
+@pytest.mark.parametrize("rule", RULES)
 async def test_the_migrated_database_keeps_every_rule(admin: asyncpg.Connection, rule: str) -> None:
-    assert await breaches(admin, rule) == []
+    assert await breaches(admin, rule) == sorted(ALLOWED.get(rule, {}))
 
 
 @pytest.mark.parametrize(("rule", "planted"), [(rule, one) for rule, several in PLANTED.items() for one in several])

@@ -145,9 +145,15 @@ async def _partner_objects(
     made |= {"lead_closed": leads[1]["id"], "lead_plain": leads[2]["id"]}
     for who, text in ((partner, own), (insider, inside)):
         meta = {"metadata": {"caller": text}}
-        await world.post(who, f"{offered}/notes", {"kind": "context", "body": shared, "visibility": "shared", **meta})
+        await world.post(
+            who,
+            f"{offered}/notes",
+            {"kind": "context", "body": shared, "visibility": "shared", "external_id": f"{shared}.n", **meta},
+        )
         await world.post(who, f"{offered}/notes", {"kind": "context", "body": text, "visibility": "organization"})
-        await world.post(who, f"{offered}/activities", {**CALL, "summary": shared, **meta})
+        await world.post(
+            who, f"{offered}/activities", {**CALL, "summary": shared, "external_id": f"{shared}.c", **meta}
+        )
     offer = {
         "to_role": "internal_sales", "summary": shared, "note": shared, "metadata": {"caller": own},
         "meeting": {"at": "2026-12-01T01:00:00Z", "place": shared, "url": f"https://{shared}.example", "attendees": [shared]},

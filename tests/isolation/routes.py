@@ -23,6 +23,7 @@ class Who(Enum):
     MEMBER = "every client with the scope; the playbook decides on the object"
     ADMIN = "role admin of the tenant's own organisation"
     MANAGER = "role manager of either organisation"
+    PARTNER = "clients of a partner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,8 @@ def _programs() -> Iterator[tuple[Key, Entry]]:
     for name in ("", "/playbook", "/form"):
         yield ("GET", f"/v1/programs/{{program}}{name}"), Entry()
     calls = {"calls": 3, "connected": 1}
-    yield ("PUT", "/v1/programs/{program}/call-counts/{day}"), Entry("leads:write", body=calls)
-    windows = {"zone": "Asia/Tokyo", "windows": [], "closures": []}
+    yield ("PUT", "/v1/programs/{program}/call-counts/{day}"), Entry("leads:write", Who.PARTNER, body=calls)
+    windows = {"time_zone": "Asia/Tokyo", "weekly": {"mon": ["09:00-12:00"]}}
     yield ("GET", "/v1/calendars"), Entry("admin", Who.ADMIN)
     yield ("PUT", "/v1/calendars/{key}"), Entry("admin", Who.ADMIN, body=windows)
     opened = {"key": "x", "name": "x", "calendar": "tokyo", "partners": [{"partner": "$partner"}]}
