@@ -21,7 +21,18 @@ from app.domain.playbook import Playbook
 
 _EXTERNAL = re.compile(r"external:([A-Za-z0-9._-]{1,64})")
 
-_LEAD_JSON = ("company", "provenance", "context", "missing", "decision", "outcome", "due", "contact", "metadata", "claim")
+_LEAD_JSON = (
+    "company",
+    "provenance",
+    "context",
+    "missing",
+    "decision",
+    "outcome",
+    "due",
+    "contact",
+    "metadata",
+    "claim",
+)
 
 LEAD_COLUMNS = """
   l.*, c.document as contact,
