@@ -4,7 +4,7 @@ Compares with `git show <last tag v*>:openapi/openapi.json`; without such a tag 
 library only. Exit status 1 and one line for each break.
 
     python .ci/openapi_breaking.py
-"""  # noqa: INP001  # a script, no package
+"""  # a script, no package
 
 import json
 import subprocess

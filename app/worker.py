@@ -13,6 +13,12 @@ from app.workers.ratifier import Ratifier
 from app.workers.timekeeper import Timekeeper
 
 
+def _own_hosts(settings: Settings) -> frozenset[str]:
+    """Return the public name of this service, to which it sends nothing; none when only its listener is known."""
+    host = urlsplit(settings.public_url).hostname if settings.public_url else None
+    return frozenset({host}) if host else frozenset()
+
+
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Run the loops until `stop`. Raises ValueError when a required setting is missing."""
     if settings.database_url is None or settings.master_key is None:
@@ -24,8 +30,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     database = Database(address, {Login.WORKER: 12})
     await database.start()
     try:
-        own = frozenset(filter(None, [urlsplit(settings.base_url).hostname])) if settings.public_url else frozenset[str]()
-        around = Surroundings(database, address, keys, settings.egress_allow, own)
+        around = Surroundings(database, address, keys, settings.egress_allow, _own_hosts(settings))
         await engine.run(
             around, stop, more=[Adjudicator(database), Timekeeper(database, settings.base_url), Ratifier(database)]
         )

@@ -22,6 +22,7 @@ from app.domain.playbook import Playbook
 _EXTERNAL = re.compile(r"external:([A-Za-z0-9._-]{1,64})")
 
 _LEAD_JSON = (
+<<<<<<< HEAD
     "company",
     "provenance",
     "context",
@@ -33,6 +34,10 @@ _LEAD_JSON = (
     "metadata",
     "claim",
 )
+=======
+    "company", "provenance", "context", "missing", "decision", "outcome", "due", "contact", "metadata", "claim",
+)  # fmt: skip
+>>>>>>> main
 
 LEAD_COLUMNS = """
   l.*, c.document as contact,

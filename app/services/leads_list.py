@@ -22,7 +22,9 @@ from app.domain.matching import (
 from app.domain.view import lead_view
 from app.schemas.queries import LeadFilter
 
-_DOCUMENTS = ("company", "provenance", "context", "missing", "decision", "outcome", "due", "contact", "metadata", "claim")
+_DOCUMENTS = (
+    "company", "provenance", "context", "missing", "decision", "outcome", "due", "contact", "metadata", "claim",
+)  # fmt: skip
 _COLUMNS = """
 l.tenant_id, l.id, l.partner_id, l.external_id, l.playbook_id, l.test, l.status, l.stage, l.owner_organization_id,
 l.owner_role, l.company, l.provenance, l.context, l.completeness, l.missing, l.decision, l.outcome, l.due, l.due_at,

@@ -218,6 +218,7 @@ async def test_actions_and_enforcement_agree_on_who_may_consult_whom(world: Worl
             )
             if answer.status_code == 201:
                 done.append(role)
+                assert next(iter(answer.json())) == "purpose"
             else:
                 rules.add(answer.json()["playbook"]["rule"])
         assert said["allowed"] == bool(done), (said, done, rules)
