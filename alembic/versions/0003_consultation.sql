@@ -24,4 +24,4 @@ CREATE INDEX consultation_of_lead ON baton.consultation (tenant_id, lead_id, n);
 CREATE INDEX consultation_open ON baton.consultation (tenant_id, lead_id) WHERE status = 'requested';
 CREATE INDEX consultation_waiting ON baton.consultation (tenant_id, to_organization_id, due_at) WHERE status = 'requested';
 
-ALTER TABLE baton.clock ADD COLUMN consultation_id UUID;
+ALTER TABLE baton.clock ADD COLUMN IF NOT EXISTS consultation_id UUID;

@@ -22,22 +22,8 @@ from app.domain.playbook import Playbook
 _EXTERNAL = re.compile(r"external:([A-Za-z0-9._-]{1,64})")
 
 _LEAD_JSON = (
-<<<<<<< HEAD
-    "company",
-    "provenance",
-    "context",
-    "missing",
-    "decision",
-    "outcome",
-    "due",
-    "contact",
-    "metadata",
-    "claim",
-)
-=======
     "company", "provenance", "context", "missing", "decision", "outcome", "due", "contact", "metadata", "claim",
 )  # fmt: skip
->>>>>>> main
 
 LEAD_COLUMNS = """
   l.*, c.document as contact,
