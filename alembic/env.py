@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+import app.models.consultations
 import app.models.delivery
 import app.models.handovers
 import app.models.identity

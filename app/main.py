@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 
 from app.db.session import Address, Database, Login
 from app.routers import (
+    consultations,
     destinations,
     escalations,
     events,
@@ -47,6 +48,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     leads_read.router,
     handovers.router,
     outcomes.router,
+    consultations.router,
     programs.router,
     programs_read.router,
     events.router,

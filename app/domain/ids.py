@@ -30,6 +30,7 @@ class Prefix(StrEnum):
     ACTIVITY = "act"
     HANDOVER = "hov"
     QUESTION = "qst"
+    CONSULTATION = "con"
     OUTCOME = "out"
     FEEDBACK = "fbk"
     EVENT = "evt"

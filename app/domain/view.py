@@ -118,6 +118,27 @@ def handover_view(row: Row, steps: Iterable[Row], external_id: str) -> dict[str,
     }
 
 
+def consultation_view(row: Row, external_id: str) -> dict[str, Any]:
+    """Return a consultation; both sides see the same. The shared purpose stands first: it is what asks."""
+    return {
+        "purpose": row["purpose"],
+        "id": show(Prefix.CONSULTATION, row["id"]),
+        "lead_id": show(Prefix.LEAD, row["lead_id"]),
+        "external_id": external_id,
+        "status": row["status"],
+        "question": row["question"],
+        "stage": row["stage"],
+        "asker": {
+            "organization_id": show(Prefix.ORGANIZATION, row["from_organization_id"]),
+            "role": row["from_role"],
+        },
+        "asked": {"organization_id": show(Prefix.ORGANIZATION, row["to_organization_id"]), "role": row["to_role"]},
+        "requested_at": stamp(row["requested_at"]),
+        "due_at": stamp(row["due_at"]),
+        "decision": row["decision"],
+    }
+
+
 def outcome_view(row: Row, playbook: Playbook) -> dict[str, Any]:
     """Return an outcome version; both sides see the same: losses are delivered like wins."""
     reasons = playbook.outcomes[row["result"]].reasons
@@ -192,6 +213,7 @@ def clock_view(row: Row) -> dict[str, Any]:
         "clock": row["name"],
         "lead_id": show(Prefix.LEAD, row["lead_id"]),
         "handover_id": show(Prefix.HANDOVER, row["handover_id"]) if row["handover_id"] else None,
+        "consultation_id": show(Prefix.CONSULTATION, row["consultation_id"]) if row["consultation_id"] else None,
         "owed_by": {
             "organization_id": show(Prefix.ORGANIZATION, row["owed_organization_id"]),
             "role": row["owed_role"],

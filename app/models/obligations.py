@@ -38,6 +38,7 @@ class Clock(SQLModel, table=True):
     n: int = drawn()
     lead_id: UUID
     handover_id: UUID | None
+    consultation_id: UUID | None
     name: str = words()
     owed_organization_id: UUID
     owed_role: str = words()

@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.domain.events import CATALOGUE
 from app.schemas.base import Moment, Out
+from app.schemas.consultations import ConsultationOut
 from app.schemas.escalations import EscalationOut
 from app.schemas.expansions import CompanyName, LoggedActivity, PostedNote
 from app.schemas.handovers import HandoverOut
@@ -90,6 +91,12 @@ class HandoverEvent(LeadFact):
     handover: HandoverOut
 
 
+class ConsultationEvent(LeadFact):
+    """The consultation as it stands."""
+
+    consultation: ConsultationOut
+
+
 class FeedbackGiven(LeadFact):
     """The feedback."""
 
@@ -154,7 +161,13 @@ class EndpointTest(Out):
 
 
 _FAMILIES: Final[Mapping[str, type[Out]]] = MappingProxyType(
-    {"handover": HandoverEvent, "clock": ClockEvent, "escalation": EscalationEvent, "playbook": PlaybookFact}
+    {
+        "handover": HandoverEvent,
+        "consultation": ConsultationEvent,
+        "clock": ClockEvent,
+        "escalation": EscalationEvent,
+        "playbook": PlaybookFact,
+    }
 )
 _TYPES: Final[Mapping[str, type[Out]]] = MappingProxyType(
     {

@@ -141,6 +141,7 @@ IDS: Final[Mapping[str, Prefix]] = MappingProxyType(
         "HandoverOut": Prefix.HANDOVER,
         "ListedHandover": Prefix.HANDOVER,
         "QuestionOut": Prefix.QUESTION,
+        "ConsultationOut": Prefix.CONSULTATION,
         "PostedNote": Prefix.NOTE,
         "NoteOut": Prefix.NOTE,
         "LoggedActivity": Prefix.ACTIVITY,
@@ -176,6 +177,7 @@ NAMED: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "lead_id": example_id(Prefix.LEAD),
         "handover_id": example_id(Prefix.HANDOVER),
+        "consultation_id": None,
         "question_id": example_id(Prefix.QUESTION),
         "outcome_id": example_id(Prefix.OUTCOME),
         "playbook_id": example_id(Prefix.PLAYBOOK),

@@ -184,6 +184,15 @@ async def _partner_objects(
     made["outcome"] = (await world.post(insider, f"{closed}/outcome", lost))["id"]
     await world.post(partner, f"/v1/outcomes/{made['outcome']}/contest", {"reason": "price", "note": shared})
     await world.post(partner, f"{plain}/assign", {"assignee": own})
+    for end, words in (
+        ("answer", {"text": shared}),
+        ("decline", {"reason": shared, "alternative": shared}),
+        (None, {}),
+    ):
+        question = {"role": "technical", "question": shared, "purpose": shared}
+        made["consultation"] = (await world.post(partner, f"{plain}/consultations", question, status=201))["id"]
+        if end:
+            await world.post(insider, f"/v1/consultations/{made['consultation']}/{end}", words)
 
     rows = "\n".join(json.dumps(lead_body(f"{shared}.i{n}", company={"name": shared})) for n in range(2))
     headers = {"content-type": "application/x-ndjson"}

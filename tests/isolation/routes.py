@@ -42,6 +42,7 @@ class Entry:
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "lead": ("lead", "lead_external"),
     "handover": ("handover", "handover_accepted"),
+    "consultation": ("consultation",),
     "outcome": ("outcome",),
     "lead_import": ("import",),
     "program": ("program", "program_key"),
@@ -100,6 +101,12 @@ def _members() -> Iterator[tuple[Key, Entry]]:
         ("withdraw", {}),
     ):
         yield ("POST", f"/v1/handovers/{{handover}}/{verb}"), Entry(hand, body=body)
+    yield ("POST", "/v1/leads/{lead}/consultations"), Entry(write, body={"role": "technical", "question": "x"})
+    yield ("GET", "/v1/leads/{lead}/consultations"), Entry(read)
+    yield ("GET", "/v1/consultations"), Entry(read)
+    yield ("GET", "/v1/consultations/{consultation}"), Entry(read)
+    for verb, body in (("answer", {"text": "x"}), ("decline", {"reason": "x", "alternative": "x"}), ("withdraw", {})):
+        yield ("POST", f"/v1/consultations/{{consultation}}/{verb}"), Entry(write, body=body)
     yield ("POST", "/v1/outcomes/{outcome}/correct"), Entry("outcomes:write", body=LOST)
     yield ("POST", "/v1/outcomes/{outcome}/acknowledge"), Entry("outcomes:write leads:write", body={})
     contest = {"reason": "price", "note": "x"}

@@ -18,6 +18,7 @@ _QUERIES = {
         *(f"external_id={mark}.0" for mark in MARKERS),
     ],
     "/v1/clocks": ["state=breached", "state=met", "state=cancelled", "owed_by=me"],
+    "/v1/consultations": ["side=asker", "side=asked"],
     "/v1/handovers": ["side=giver", "side=receiver"],
     "/v1/programs/{program}/playbook": ["lang=ja", "lang=en"],
 }  # fmt: skip

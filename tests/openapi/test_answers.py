@@ -113,6 +113,21 @@ async def _hand_over(world: World, path: str) -> dict[str, Any]:
     return (await world.post("sales", "/v1/handovers/pull", {"to_role": "internal_sales"}))["items"][0]["handover"]
 
 
+async def _consult(world: World, path: str) -> None:
+    question = {"role": "technical", "question": "連携できますか"}
+    answered, declined, withdrawn = [
+        f"/v1/consultations/{(await world.post('sales', f'{path}/consultations', question, status=201))['id']}"
+        for _ in range(3)
+    ]
+    await world.post("technical", f"{answered}/answer", {"text": "できます"})
+    await world.call("technical", "POST", f"{answered}/answer", {"text": "できます"})
+    await world.post("technical", f"{declined}/decline", {"reason": "今週は不可", "alternative": "来週なら可"})
+    await world.call("technical", "POST", f"{withdrawn}/withdraw")
+    await world.post("sales", f"{withdrawn}/withdraw")
+    for place in (answered, f"{path}/consultations", "/v1/consultations?side=asked&status=answered&limit=1"):
+        await world.get("partner_a", place)
+
+
 async def _close(world: World, path: str, handover: dict[str, Any]) -> None:
     feedback = {"handover_id": handover["id"], "rating": 4, "reasons": ["well_prepared"], "meeting_held": True}
     await world.post("sales", f"{path}/feedback", feedback, status=201)
@@ -151,6 +166,7 @@ async def test_a_leads_journey_is_answered_as_described(world: World, witness: W
     path = f"/v1/leads/{lead['id']}"
     await _work(world, path)
     handover = await _hand_over(world, path)
+    await _consult(world, path)
     await _close(world, path, handover)
     await world.publish()
     await _read(world, path, handover)

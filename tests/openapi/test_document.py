@@ -19,12 +19,12 @@ destinations:manage playbooks:read playbooks:write partners:manage kpis:read aud
 EVENT_TYPES = """
 lead.received lead.accepted lead.not_accepted lead.updated lead.reopened lead.contested lead.decided claim.expiring
 claim.expired note.added activity.logged stage.entered ownership.changed handover.requested handover.accepted
-handover.rejected handover.returned handover.answered handover.withdrawn handover.timed_out feedback.given
+handover.rejected handover.returned handover.answered handover.withdrawn handover.timed_out consultation.requested consultation.answered consultation.declined consultation.withdrawn feedback.given
 feedback.overdue outcome.closed outcome.corrected outcome.acknowledged outcome.contested trouble.raised trouble.resolved
 clock.warned clock.breached escalation.opened escalation.stepped escalation.acknowledged escalation.resolved
 playbook.proposed playbook.agreed endpoint.disabled endpoint.test
 """
-"""The event types of contract 6."""
+"""The event types of contract 6, and those that were added."""
 
 
 @pytest.fixture(scope="module")

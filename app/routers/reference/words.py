@@ -35,6 +35,7 @@ TAGS: Final[Mapping[str, str]] = MappingProxyType(
         "me": "Who the caller is and what its token opens.",
         "leads": "Leads, what is known of them, and what hangs on them.",
         "handovers": "Offering the baton and answering the offer. The giver stays accountable until it is accepted.",
+        "consultations": "Asking a consulted role for help on a lead: an organisation and a role, never a person.",
         "outcomes": "What became of a lead, and the partner's answer to it.",
         "escalations": "Missed obligations climbing their ladders until a person takes them up.",
         "clocks": "What is owed, by whom and until when, and how the time was reckoned.",
@@ -95,8 +96,8 @@ TAGGED: Final = frozenset(
 
 LOCATED: Final = frozenset(
     {
-        "LeadOut", "HandoverOut", "ImportCounts", "PartnerOut", "NewClientOut", "ProgramOut", "EndpointSecretOut",
-        "DestinationSecretOut",
+        "LeadOut", "HandoverOut", "ConsultationOut", "ImportCounts", "PartnerOut", "NewClientOut", "ProgramOut",
+        "EndpointSecretOut", "DestinationSecretOut",
     }
 )  # fmt: skip
 """Schemas of new objects that can be read at a place of their own."""
