@@ -14,9 +14,21 @@ from uuid import UUID
 
 from app.domain.access import ROLES_OF
 from app.domain.actor import Actor, Side
+from app.domain.consultation import ENDINGS
 from app.domain.ids import Prefix, read
 from app.domain.journey import ENGINE_COMMANDS, MOVES, Command
-from app.domain.lead import CLOSED, NOT_ACCEPTED, OPEN, RECEIVED, Handover, Lead, Outcome, Party, form_state
+from app.domain.lead import (
+    CLOSED,
+    NOT_ACCEPTED,
+    OPEN,
+    RECEIVED,
+    Consultation,
+    Handover,
+    Lead,
+    Outcome,
+    Party,
+    form_state,
+)
 from app.domain.playbook import Playbook
 
 ENGINE = "baton"
@@ -135,6 +147,7 @@ class Reader:
 
     def after(self, lead: Lead, deed: Deed) -> Lead:
         """Return the lead as the deed really left it, whatever a playbook would have said."""
+        lead = replace(lead, consultation=None) if lead.consultation is not None else lead
         for fact in deed.facts:
             change = _CHANGES.get(fact.type)
             if change is not None:
@@ -245,6 +258,12 @@ def _concluded(_: Reader, lead: Lead, said: Mapping[str, Any]) -> Lead:
     return replace(lead, outcome=Outcome(identity, said["result"], said.get("version") or 1))
 
 
+def _asked(reader: Reader, lead: Lead, said: Mapping[str, Any]) -> Lead:
+    identity = read(Prefix.CONSULTATION, said["consultation_id"]) or _NOBODY
+    asked = reader.receiver(lead, said["to_role"])
+    return replace(lead, consultation=Consultation(identity, said["status"], lead.owner, asked))
+
+
 def _in_status(status: str) -> "_Change":
     return lambda _, lead, __: replace(lead, status=status)
 
@@ -269,6 +288,8 @@ _CHANGES: Mapping[str, _Change] = MappingProxyType(
         "ownership.changed": _owned,
         "handover.requested": _offered,
         **{move.events[0]: _settled(move.settles) for move in MOVES.values() if move.settles is not None},
+        "consultation.requested": _asked,
+        **{ending.event: _asked for ending in ENDINGS.values()},
         "outcome.closed": _concluded,
         "outcome.corrected": _concluded,
     }

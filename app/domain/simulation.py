@@ -4,7 +4,9 @@ The facts stand. Each command is decided anew in the state in which it was reall
 refused it, that is reported, and the story goes on as it went, as if what was missing had been there. So one refusal
 does not hide all that follow. Clocks and ladders run anew: they start and stop by what happened, at the times of the
 playbook. Only where a ladder would have put the fallback in charge does the story leave the facts, until the next fact
-that changes the lead. What was refused in the past left no trace, so what would now be allowed is not told. Pure.
+that changes the lead. What was refused in the past left no trace, so what would now be allowed is not told; nor is what
+the ledger shows to the other side alone. A consultation is owed as the playbook says, not by the day it was asked for.
+Pure.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +21,7 @@ from app.domain.fallbacks import take_over
 from app.domain.journey import Effects, Refusal, decide
 from app.domain.lead import PENDING_HANDOVER, Lead, Party
 from app.domain.obligations import Moments, Running, Start, changes, due
-from app.domain.playbook import Ladder, Playbook
+from app.domain.playbook import Ladder, Playbook, Position
 
 _NO_STAGE = "The playbook has no such stage."
 _NO_OUTCOME = "The playbook does not know the lead's result."
@@ -114,6 +116,7 @@ class _Clock:
     start: Start
     ladder: Ladder
     next_at: datetime | None
+    consultation_id: UUID | None
     missed: Missed | None = None
     step: int = 0
 
@@ -192,7 +195,11 @@ class _Run:
         self.lead = after
         if self.instead is not None:
             learned = replace(
-                self.instead, known=after.known, completeness=after.completeness, activities=after.activities
+                self.instead,
+                known=after.known,
+                completeness=after.completeness,
+                activities=after.activities,
+                consultation=after.consultation,
             )
             self.instead = learned if _standing(after) == _standing(before) else None
         events = deed.events
@@ -207,7 +214,7 @@ class _Run:
         if lead.stage not in self.playbook.stages:
             return True
         running = [
-            Running(clock.id, clock.start.key, clock.start.due_at, clock.missed is not None)
+            Running(clock.id, clock.start.key, clock.start.due_at, clock.missed is not None, clock.consultation_id)
             for clock in self.clocks.values()
         ]
         try:
@@ -218,8 +225,9 @@ class _Run:
         for start in changed.starts:
             self.started += 1
             identity = UUID(int=self.started)
-            ladder = self.playbook.ladders[self.playbook.clocks[start.key].ladder]
-            self.clocks[identity] = _Clock(identity, start, ladder, start.due_at)
+            rule = self.playbook.clocks[start.key]
+            about = lead.consultation.id if lead.consultation and rule.owed_by is Position.CONSULTED else None
+            self.clocks[identity] = _Clock(identity, start, self.playbook.ladders[rule.ladder], start.due_at, about)
         return True
 
     def _stop(self, stopped: Iterable[UUID], at: datetime) -> None:
