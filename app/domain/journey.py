@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from app.domain.actor import Actor, Side
 from app.domain.lead import CLOSED, NOT_ACCEPTED, OPEN, PENDING_HANDOVER, RECEIVED, Lead, Party
-from app.domain.playbook import PERFORMERS, Fallback, Passing, Playbook, Position, Requirement
+from app.domain.playbook import PERFORMERS, Fallback, OutcomeRule, Passing, Playbook, Position, Requirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +314,9 @@ def _correct(playbook: Playbook, lead: Lead, command: Command) -> Verdict:
         return Refusal("not-found", "moves.correct", "The lead has no outcome yet.")
     rule = playbook.outcomes.get(command.result or lead.outcome.result)
     was = playbook.outcomes[lead.outcome.result]
-    if rule is None or rule.closes != was.closes:
+    if was.closes and lead.status != CLOSED:
+        return Refusal("not-permitted", "moves.correct", "The lead was reopened: it awaits a further outcome.")
+    if rule is None or not _same_course(rule, was):
         return Refusal(
             "not-permitted", "moves.correct", "A correction cannot turn a won lead into another result or back."
         )
@@ -323,6 +325,11 @@ def _correct(playbook: Playbook, lead: Lead, command: Command) -> Verdict:
     if refusal := _allowed_reason(playbook, rule.reasons, command, f"reasons.{rule.reasons}"):
         return refusal
     return Effects("moves.correct", lead.status, lead.stage, lead.owner, events=("outcome.corrected",))
+
+
+def _same_course(rule: OutcomeRule, other: OutcomeRule) -> bool:
+    """Whether two results do the same to a lead: what one has set in motion, a correction to the other leaves right."""
+    return (rule.closes, rule.enters, rule.handover_to) == (other.closes, other.enters, other.handover_to)
 
 
 def _about_outcome(_: Playbook, lead: Lead, command: Command) -> Verdict:

@@ -29,7 +29,7 @@ MAX_STATES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One reachable state; `clocks` are the keys of the clocks that run."""
+    """One reachable state; `clocks` are the keys of the clocks that run. Looked up often, so it keeps its hash."""
 
     status: str
     stage: str
@@ -37,6 +37,18 @@ class State:
     handover: tuple[str, Party, Party, str | None] | None
     result: str | None
     clocks: frozenset[str]
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        held = (self.status, self.stage, self.owner, self.handover, self.result, self.clocks)
+        object.__setattr__(self, "_hash", hash(held))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def with_clocks(self, clocks: frozenset[str]) -> "State":
+        """Return the same state with other clocks running."""
+        return State(self.status, self.stage, self.owner, self.handover, self.result, clocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,7 @@ class Space:
     """All reachable states with the step that first reached each, and the states that follow each."""
 
     steps: dict[State, Step]
-    following: dict[State, frozenset[State]]
+    following: dict[State, tuple[State, ...]]
 
     def story(self, state: State) -> str:
         """Return how `state` comes about, as a sentence."""
@@ -79,6 +91,10 @@ def _actors(playbook: Playbook) -> list[Actor]:
     return found
 
 
+_Turn = tuple[frozenset[str], frozenset[str]]
+"""The clocks that an event stops, where they run, and the ones that it starts."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Way:
     """One way on from a state: where it leads, which clocks it stops and starts, and which one must run for it."""
@@ -92,7 +108,7 @@ class _Way:
 
     def taken_from(self, state: State) -> State:
         """Return the state that the way leads to, with the clocks that run there."""
-        return replace(self.after, clocks=(state.clocks - self.stops) | self.starts)
+        return self.after.with_clocks((state.clocks - self.stops) | self.starts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +122,8 @@ class _Ground:
     playbook: Playbook
     actors: tuple[Actor, ...]
     complete: Lead
+    running: tuple[Running, ...]
+    turns: dict[tuple[object, ...], _Turn] = field(default_factory=dict[tuple[object, ...], _Turn])
     ways: dict[State, tuple[_Way, ...]] = field(default_factory=dict[State, tuple[_Way, ...]])
 
     @classmethod
@@ -130,7 +148,8 @@ class _Ground:
             handover=None,
             outcome=None,
         )
-        return cls(playbook, tuple(_actors(playbook)), complete)
+        running = tuple(Running(UUID(int=100 + n), key, _NOW, late=False) for n, key in enumerate(playbook.clocks))
+        return cls(playbook, tuple(_actors(playbook)), complete, running)
 
     def lead(self, state: State) -> Lead:
         """Return a lead in `state`."""
@@ -147,19 +166,22 @@ class _Ground:
 
     def onward(self, state: State) -> tuple[_Way, ...]:
         """Return the ways on from a state, whatever clocks run in it."""
-        still = replace(state, clocks=frozenset())
+        still = state.with_clocks(frozenset())
         held = self.ways.get(still)
         if held is None:
             held = self.ways[still] = tuple(_ways(self, still))
         return held
 
-    def turned(self, lead: Lead, events: tuple[str, ...], result: str | None) -> tuple[frozenset[str], frozenset[str]]:
+    def turned(self, lead: Lead, events: tuple[str, ...], result: str | None) -> _Turn:
         """Return the clocks that `events` stop, where they run, and start, once they have left `lead`."""
-        keys = {UUID(int=100 + n): key for n, key in enumerate(self.playbook.clocks)}
-        running = [Running(identity, key, _NOW, late=False) for identity, key in keys.items()]
-        moments = Moments(revisit_on=_DAY, result=result)
-        changed = changes(self.playbook, lead, events, running, lambda _: _ALWAYS, moments, _NOW)
-        return frozenset(keys[stopped] for stopped in changed.stops), frozenset(start.key for start in changed.starts)
+        turn = (lead.status, lead.stage, lead.owner, lead.handover, events, result)
+        held = self.turns.get(turn)
+        if held is None:
+            moments = Moments(revisit_on=_DAY, result=result)
+            changed = changes(self.playbook, lead, events, self.running, lambda _: _ALWAYS, moments, _NOW)
+            stopped = frozenset(clock.key for clock in self.running if clock.id in changed.stops)
+            held = self.turns[turn] = stopped, frozenset(start.key for start in changed.starts)
+        return held
 
 
 def _commands(playbook: Playbook, state: State) -> Iterator[Command]:
@@ -171,7 +193,8 @@ def _commands(playbook: Playbook, state: State) -> Iterator[Command]:
     yield from (Command("handover", to_role=way.receiver) for way in stage.handovers if way.giver == state.owner.role)
     for result, rule in playbook.outcomes.items():
         for code in list(playbook.choices.get(rule.reasons, {}))[:1]:
-            yield Command("outcome", result=result, reason=code, note=True, revisit_on=_DAY)
+            for name in ("outcome", "correct"):
+                yield Command(name, result=result, reason=code, note=True, revisit_on=_DAY)
 
 
 def _offer(request: Request | None) -> Handover | None:
@@ -252,6 +275,7 @@ _VERBS = {
     "withdraw": "withdraws the offer",
     "feedback": "gives feedback",
     "outcome": "closes it as {result}",
+    "correct": "corrects the outcome to {result}",
     "reopen": "reopens it",
 }
 
@@ -284,7 +308,7 @@ def _ways(ground: _Ground, state: State) -> Iterator[_Way]:
             continue
         verdict = decide(ground.playbook, lead, actor, command, _NOW)
         if isinstance(verdict, Effects):
-            result = command.result if command.name == "outcome" else None
+            result = command.result if command.name in {"outcome", "correct"} else None
             way = _way(ground, state, lead, verdict, result)
             yield replace(way, who=min(actor.roles), what=_told(command))
     yield from _ends_at_fallback(ground, state, lead)
@@ -293,27 +317,31 @@ def _ways(ground: _Ground, state: State) -> Iterator[_Way]:
 def _moves(ground: _Ground, state: State) -> Iterator[tuple[State, Step]]:
     for way in ground.onward(state):
         if way.clock is None or way.clock in state.clocks:
-            yield way.taken_from(state), Step(state, way.who, way.what)
+            after = way.taken_from(state)
+            yield after, Step(state, way.who, way.what)
 
 
 def explore(playbook: Playbook) -> Space:
     """Return every reachable state. Raises SpaceTooLargeError past MAX_STATES."""
     ground = _Ground.of(playbook)
     steps: dict[State, Step] = {}
-    following: dict[State, frozenset[State]] = {}
+    following: dict[State, tuple[State, ...]] = {}
     queue: deque[State] = deque()
+    same: dict[State, State] = {}
     for state, step in _entries(ground):
-        if state not in steps:
+        if same.setdefault(state, state) is state:
             steps[state] = step
             queue.append(state)
     while queue:
         state = queue.popleft()
-        found = list(_moves(ground, state))
-        following[state] = frozenset(after for after, _ in found)
-        for after, step in found:
-            if after not in steps:
+        met: list[State] = []
+        for after, step in _moves(ground, state):
+            known = same.setdefault(after, after)
+            met.append(known)
+            if known is after:
                 steps[after] = step
                 queue.append(after)
+        following[state] = tuple(met)
         if len(steps) > MAX_STATES:
             raise SpaceTooLargeError
     return Space(steps, following)

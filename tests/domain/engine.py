@@ -8,12 +8,13 @@ from app.domain.actor import Actor, Side
 from app.domain.business_time import Calendar
 from app.domain.fallbacks import take_over
 from app.domain.journey import Command, Effects, Refusal, decide
-from app.domain.lead import OPEN, Handover, Lead, Outcome, Party
+from app.domain.lead import OPEN, Consultation, Handover, Lead, Outcome, Party
 from app.domain.obligations import Moments, Running, Start, changes
 from app.domain.playbook import Playbook
 from tests.domain.playbooks import CLIENT, HANDOVER, LEAD, OUTCOME, PARTNER, TENANT
 
 ALWAYS = Calendar("UTC", tuple(((0, 1440),) for _ in range(7)))
+CONSULTATION = UUID(int=14)
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 LATER = date(2026, 12, 1)
 
@@ -75,8 +76,11 @@ class Engine:
         if handover is not None and effects.handover is not None:
             handover = replace(handover, status=effects.handover)
         if effects.request is not None:
-            asked = effects.request
-            handover = Handover(HANDOVER, "requested", asked.giver, asked.receiver, None, asked.enters)
+            offer = effects.request
+            handover = Handover(HANDOVER, "requested", offer.giver, offer.receiver, None, offer.enters)
+        asked = None
+        if effects.consults is not None:
+            asked = Consultation(CONSULTATION, "requested", self.lead.owner, effects.consults)
         outcome = self.lead.outcome
         if concluded is not None:
             outcome = Outcome(OUTCOME, concluded.result or "", 1)
@@ -87,6 +91,7 @@ class Engine:
             owner=effects.owner,
             handover=handover,
             outcome=outcome,
+            consultation=asked,
         )
         moments = Moments(result=concluded.result, revisit_on=concluded.revisit_on) if concluded else Moments()
         self._run(effects.events, moments)
