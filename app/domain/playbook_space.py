@@ -24,6 +24,8 @@ _DAY = date(2026, 12, 1)
 _ALWAYS = Calendar("UTC", tuple(((0, 1440),) for _ in range(7)))
 MAX_STATES = 20_000
 """A playbook whose space is larger is refused: nobody could keep it in mind either."""
+MAX_TRIALS = 400_000
+"""Commands tried by somebody in some state; bounds the time that a hostile playbook can take (the default: 45,000)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Space:
 
 
 class SpaceTooLargeError(Exception):
-    """The playbook has more than MAX_STATES reachable states."""
+    """The playbook has more than MAX_STATES reachable states, or more than MAX_TRIALS commands to try in them."""
 
 
 def _actors(playbook: Playbook) -> list[Actor]:
@@ -216,8 +218,9 @@ def _moves(playbook: Playbook, state: State, actors: list[Actor]) -> Iterator[tu
 
 
 def explore(playbook: Playbook) -> Space:
-    """Return every reachable state. Raises SpaceTooLargeError past MAX_STATES."""
+    """Return every reachable state. Raises SpaceTooLargeError past MAX_STATES and MAX_TRIALS."""
     actors = _actors(playbook)
+    trials = 0
     steps: dict[State, Step] = {}
     following: dict[State, frozenset[State]] = {}
     queue: deque[State] = deque()
@@ -227,6 +230,9 @@ def explore(playbook: Playbook) -> Space:
             queue.append(state)
     while queue:
         state = queue.popleft()
+        trials += len(actors) * sum(1 for _ in _commands(playbook, state))
+        if trials > MAX_TRIALS:
+            raise SpaceTooLargeError
         found = list(_moves(playbook, state, actors))
         following[state] = frozenset(after for after, _ in found)
         for after, step in found:
