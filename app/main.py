@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 
 from app.db.session import Address, Database, Login
 from app.routers import (
+    agreements,
     destinations,
     escalations,
     events,
@@ -46,6 +47,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     handovers.router,
     outcomes.router,
     programs.router,
+    agreements.router,
     events.router,
     webhooks.router,
     destinations.router,
