@@ -36,8 +36,10 @@ from app.domain.playbook_names import Fault, dangling_names
 LANGUAGE_VERSION = 1
 _UNITS = MappingProxyType({"business_minutes": 250 * 8 * 60, "elapsed_minutes": 400 * 24 * 60, "business_days": 250})
 """The longest wait by unit: business time is looked for no further than 400 days ahead (escalation.md 3.5)."""
-_MOST = 200
+_MOST = 40
 """Entries of any list or object: nobody could keep more rules in mind, and each is proved against all others."""
+_MOST_CODES = 200
+"""Closed sets, and codes of each."""
 _MOST_FAULTS = 500
 _NAME_LENGTH = 64
 
@@ -60,12 +62,12 @@ class _Node:
 
     def fault(self, rule: str, en: str, ja: str) -> None:
         if len(self.faults) < _MOST_FAULTS:
-            self.faults.append(Fault(self.path[:_MOST] or "/", rule, en, ja))
+            self.faults.append(Fault(self.path[:200] or "/", rule, en, ja))
 
-    def _fits(self, entries: int) -> bool:
-        if entries > _MOST:
-            self.fault("shape.size", f"At most {_MOST} entries are taken here.", f"{_MOST}件以下にしてください。")
-        return entries <= _MOST
+    def _fits(self, entries: int, most: int = _MOST) -> bool:
+        if entries > most:
+            self.fault("shape.size", f"At most {most} entries are taken here.", f"{most}件以下にしてください。")
+        return entries <= most
 
     def _mapping(self) -> Mapping[object, object] | None:
         return cast("Mapping[object, object]", self.value) if isinstance(self.value, Mapping) else None  # pyright: ignore[reportUnknownMemberType]  # what it holds is found out here
@@ -87,12 +89,12 @@ class _Node:
                     self.at(str(key)).fault("shape.unknown", "There is no such field.", "この項目は存在しません。")
         return self
 
-    def items(self) -> list[tuple[str, "_Node"]]:
+    def items(self, most: int = _MOST) -> list[tuple[str, "_Node"]]:
         held = self._mapping()
         if held is None:
             self.fault("shape.object", "An object is expected here.", "オブジェクトが必要です。")
             return []
-        if not self._fits(len(held)):
+        if not self._fits(len(held), most):
             return []
         found = [(str(key), _Node(value, f"{self.path}/{key}", self.faults)) for key, value in held.items()]
         for key, node in found:
@@ -347,8 +349,10 @@ def read_playbook(document: Mapping[str, object], playbook_id: UUID, version: in
         activities=MappingProxyType({key: _activity(key, node) for key, node in root.at("activities").items()}),
         choices=MappingProxyType(
             {
-                key: MappingProxyType({code: label.fields("en", "ja").label() for code, label in node.items()})
-                for key, node in root.at("choices").items()
+                key: MappingProxyType(
+                    {code: label.fields("en", "ja").label() for code, label in node.items(_MOST_CODES)}
+                )
+                for key, node in root.at("choices").items(_MOST_CODES)
             }
         ),
         form=tuple(_form_field(node) for node in root.at("form").list()),

@@ -15,17 +15,19 @@ from app.domain.business_time import Calendar
 from app.domain.journey import MOVES, Command, Effects, Request, decide, time_out
 from app.domain.lead import CLOSED, OPEN, PENDING_HANDOVER, RECEIVED, Handover, Lead, Outcome, Party
 from app.domain.obligations import Moments, Running, changes
-from app.domain.playbook import Playbook
+from app.domain.playbook import Duration, Exit, Playbook, Requirement
 
 _TENANT, _PARTNER = UUID(int=1), UUID(int=2)
 _THING = UUID(int=3)
 _NOW = datetime(2026, 11, 20, tzinfo=UTC)
 _DAY = date(2026, 12, 1)
+_NO_WAIT = Duration(0, "elapsed_minutes")
+_NOTHING = Exit("closed", Requirement(), "")
 _ALWAYS = Calendar("UTC", tuple(((0, 1440),) for _ in range(7)))
 MAX_STATES = 20_000
 """A playbook whose space is larger is refused: nobody could keep it in mind either."""
-MAX_TRIALS = 400_000
-"""Commands tried by somebody in some state; bounds the time that a hostile playbook can take (the default: 45,000)."""
+MAX_EFFORT = 1_000_000
+"""Rules looked at, roughly; bounds the time that a hostile playbook can take (the default: 125,000)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Space:
 
 
 class SpaceTooLargeError(Exception):
-    """The playbook has more than MAX_STATES reachable states, or more than MAX_TRIALS commands to try in them."""
+    """The playbook has more than MAX_STATES reachable states, or proving them would cost more than MAX_EFFORT."""
 
 
 def _actors(playbook: Playbook) -> list[Actor]:
@@ -105,10 +107,9 @@ def _lead(playbook: Playbook, state: State) -> Lead:
         known=frozenset(pointer for requires in boundaries for pointer in requires.fields),
         completeness=1.0,
         activities=frozenset(
-            (kind, disposition)
+            (min(rule.kinds), min(rule.dispositions))
             for rule in playbook.activities.values()
-            for kind in rule.kinds
-            for disposition in rule.dispositions
+            if rule.kinds and rule.dispositions
         ),
         handover=Handover(_THING, state.handover[0], state.handover[1], state.handover[2], None, state.handover[3])
         if state.handover
@@ -217,10 +218,20 @@ def _moves(playbook: Playbook, state: State, actors: list[Actor]) -> Iterator[tu
         yield _after(playbook, state, lead, effects, None), step
 
 
+def _effort(playbook: Playbook, actors: list[Actor]) -> int:
+    """Return about how many rules are looked at to find out what one command does."""
+    stages = playbook.stages.values()
+    performers = max(len(names) for held in (playbook, *stages) for names in (*held.may.values(), ()))
+    needed = max(len(b.requires.activities) for s in stages for b in (*s.exits, *s.handovers, _NOTHING))
+    return len(actors) * (1 + performers // 8 + needed * len(playbook.activities) // 40) + 2 * len(playbook.clocks)
+
+
 def explore(playbook: Playbook) -> Space:
-    """Return every reachable state. Raises SpaceTooLargeError past MAX_STATES and MAX_TRIALS."""
+    """Return every reachable state. Raises SpaceTooLargeError past MAX_STATES and MAX_EFFORT."""
+    # When something falls due is no part of a state: no wait has to be counted.
+    playbook = replace(playbook, clocks={key: replace(rule, within=_NO_WAIT) for key, rule in playbook.clocks.items()})
     actors = _actors(playbook)
-    trials = 0
+    effort, each = 0, _effort(playbook, actors)
     steps: dict[State, Step] = {}
     following: dict[State, frozenset[State]] = {}
     queue: deque[State] = deque()
@@ -230,8 +241,8 @@ def explore(playbook: Playbook) -> Space:
             queue.append(state)
     while queue:
         state = queue.popleft()
-        trials += len(actors) * sum(1 for _ in _commands(playbook, state))
-        if trials > MAX_TRIALS:
+        effort += each * sum(1 for _ in _commands(playbook, state))
+        if effort > MAX_EFFORT:
             raise SpaceTooLargeError
         found = list(_moves(playbook, state, actors))
         following[state] = frozenset(after for after, _ in found)
