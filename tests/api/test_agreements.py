@@ -463,15 +463,15 @@ def nested(depth: int) -> str:
 
 
 def crowded() -> dict[str, Any]:
-    """Return a playbook that is well-formed and has far too many states."""
+    """Return a playbook within every bound that has far too many states."""
     held = document()
     clock = held["clocks"]["progress_owed"]
-    for n in range(150):
+    for n in range(40 - len(held["clocks"])):
         on = ("activity.logged", "stage.entered", "ownership.changed", "feedback.given", "handover.returned")[n % 5]
         held["clocks"][f"c{n}"] = {**clock, "starts": [{"event": on}], "stops": ["outcome.closed"]}
     for stage in held["stages"]:
         stage["clocks"] = list(held["clocks"])
-    for n in range(60):
+    for n in range(16):
         held["roles"][f"r{n}"] = {"side": "either", "en": "R", "ja": "R"}
         for stage in held["stages"]:
             stage["accountable"].append(f"r{n}")
