@@ -33,6 +33,8 @@ run: setup ## start Baton with the demo tenants, nothing played
 
 test: setup ## pass every test
 	$(BIN)/python -m pytest
+	@for bin in $$(ls -d /usr/lib/postgresql/1[5-9]/bin 2>/dev/null); do \
+	  echo "the database tests on $$bin"; TEST_POSTGRES_BINDIR=$$bin $(BIN)/python -m pytest tests/db || exit 1; done
 
 check: setup ## format, lint, types, imports, OpenAPI drift, migrations
 	$(BIN)/ruff format --check .
@@ -40,6 +42,9 @@ check: setup ## format, lint, types, imports, OpenAPI drift, migrations
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	@$(BIN)/baton openapi | diff -u openapi/openapi.json - || { echo "openapi/openapi.json is stale: make openapi"; exit 1; }
+	$(BIN)/python .ci/openapi_breaking.py
+	$(BIN)/python .ci/migrations.py
+	$(BIN)/baton playbook lint examples/playbook.yaml
 
 openapi: setup ## write openapi/openapi.json anew
 	$(BIN)/baton openapi > openapi/openapi.json

@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+import app.models.consultations
 import app.models.delivery
 import app.models.handovers
 import app.models.identity
@@ -13,7 +14,7 @@ from alembic import context
 from app.models.columns import SCHEMA
 
 
-def _ours(thing: object, name: str | None, kind: str, reflected: bool, _: object) -> bool:  # noqa: FBT001
+def _ours(thing: object, name: str | None, kind: str, reflected: bool, _: object) -> bool:
     """Leave out the daily partitions, which `baton.rotate_partitions` makes, and Alembic's own table."""
     del thing
     made_by_rotation = reflected and kind == "table" and name is not None and name[-8:].isdigit()

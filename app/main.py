@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from app.db.session import Address, Database, Login
 from app.routers import (
     agreements,
+    consultations,
     destinations,
     escalations,
     events,
@@ -22,11 +23,13 @@ from app.routers import (
     organizations,
     outcomes,
     programs,
+    programs_read,
     testing,
     webhooks,
     work,
 )
 from app.routers.edge import Services, include, install
+from app.routers.reference import describe
 from app.security.cursors import CursorSealer
 from app.security.keyring import MasterKeys
 from app.services.issuer import Issuer
@@ -46,8 +49,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     leads_read.router,
     handovers.router,
     outcomes.router,
+    consultations.router,
     programs.router,
     agreements.router,
+    programs_read.router,
     events.router,
     webhooks.router,
     destinations.router,
@@ -99,4 +104,5 @@ def create_app(settings: Settings) -> FastAPI:
     include(app, *ROUTERS)
     if settings.test_clock:
         include(app, testing.router)
+    describe(app)
     return app

@@ -1,6 +1,7 @@
 """The composition root of a worker process: settings in, every loop running until told to stop."""
 
 import asyncio
+from urllib.parse import urlsplit
 
 from app.db.session import Address, Database, Login
 from app.security.keyring import MasterKeys
@@ -10,6 +11,12 @@ from app.workers.adjudicator import Adjudicator
 from app.workers.main import Surroundings
 from app.workers.ratifier import Ratifier
 from app.workers.timekeeper import Timekeeper
+
+
+def _own_hosts(settings: Settings) -> frozenset[str]:
+    """Return the public name of this service, to which it sends nothing; none when only its listener is known."""
+    host = urlsplit(settings.public_url).hostname if settings.public_url else None
+    return frozenset({host}) if host else frozenset()
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -23,7 +30,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     database = Database(address, {Login.WORKER: 12})
     await database.start()
     try:
-        around = Surroundings(database, address, keys, settings.egress_allow)
+        around = Surroundings(database, address, keys, settings.egress_allow, _own_hosts(settings))
         await engine.run(
             around, stop, more=[Adjudicator(database), Timekeeper(database, settings.base_url), Ratifier(database)]
         )

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any, Final
 from uuid import uuid4
@@ -29,6 +30,7 @@ from app.seed import PROGRAM, seed
 from app.settings import Settings
 from app.workers.adjudicator import Adjudicator
 from app.workers.publisher import Publisher
+from app.workers.timekeeper import Timekeeper
 
 PROVENANCE: Final = {
     "source_kind": "outbound_list",
@@ -148,6 +150,15 @@ class World:
     async def publish(self) -> None:
         """Bring every committed body into the feeds."""
         while await Publisher(self.database).cycle() is not None:
+            pass
+
+    async def pass_time(self, **duration: float) -> None:
+        """Move Baton's clock forward, and let what has been missed meanwhile be noticed."""
+        seconds = timedelta(**duration).total_seconds()
+        moved = await self.http.post("/test/clock/advance", json={"seconds": seconds})
+        assert moved.status_code == 200, moved.text
+        keeper = Timekeeper(self.database, str(self.http.base_url))
+        while await keeper.cycle() is not None:
             pass
 
     async def open_lead(self, external_id: str, who: str = "partner_a", **more: Any) -> dict[str, Any]:

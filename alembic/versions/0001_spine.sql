@@ -53,6 +53,7 @@ CREATE TABLE baton.delivery (
  WITH (fillfactor = 80);
 CREATE INDEX delivery_due ON baton.delivery (tenant_id, lane_id, due_at) WHERE state = 'pending';
 CREATE INDEX delivery_leased ON baton.delivery (lease_until) WHERE state = 'leased';
+CREATE INDEX delivery_lead_order ON baton.delivery (tenant_id, lane_id, lead_id, sequence) WHERE state in ('pending', 'leased');
 CREATE INDEX delivery_list ON baton.delivery (tenant_id, organization_id, created_at desc, id desc);
 
 CREATE TABLE baton.destination (
@@ -298,7 +299,7 @@ CREATE TABLE baton.playbook (
   program_id UUID NOT NULL,
   version INTEGER NOT NULL,
   status TEXT NOT NULL,
-  document JSONB NOT NULL,
+  document JSON NOT NULL,
   comment TEXT NOT NULL,
   proposed_by UUID NOT NULL,
   proposed_at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -396,6 +397,11 @@ CREATE INDEX lead_company ON baton.lead (tenant_id, company_key collate "C" text
 CREATE INDEX lead_created ON baton.lead (tenant_id, partner_id, created_at desc, id desc);
 CREATE INDEX lead_created_tenant ON baton.lead (tenant_id, created_at desc, id desc);
 CREATE INDEX lead_due ON baton.lead (tenant_id, due_at) WHERE due_at is not null;
+CREATE INDEX lead_number ON baton.lead (tenant_id, corporate_number) WHERE corporate_number is not null;
+CREATE INDEX lead_domain ON baton.lead (tenant_id, domain) WHERE domain is not null;
+CREATE INDEX lead_phone ON baton.lead (tenant_id, phone) WHERE phone is not null;
+CREATE INDEX lead_updated ON baton.lead (tenant_id, updated_internal, id);
+CREATE INDEX lead_updated_partner ON baton.lead (tenant_id, partner_id, updated_partner, id);
 
 CREATE TABLE baton.activity (
   tenant_id UUID NOT NULL,
@@ -415,7 +421,7 @@ CREATE TABLE baton.activity (
   created_at TIMESTAMP WITH TIME ZONE NOT NULL,
   PRIMARY KEY (tenant_id, id, partner_id),
   FOREIGN KEY(tenant_id, lead_id, partner_id) REFERENCES baton.lead (tenant_id, id, partner_id),
-  UNIQUE (tenant_id, organization_id, lead_id, external_id),
+  UNIQUE (tenant_id, partner_id, organization_id, lead_id, external_id),
   CONSTRAINT activity_kind CHECK (kind in ('call', 'mail', 'meeting', 'visit'))
 );
 CREATE INDEX activity_of_lead ON baton.activity (tenant_id, lead_id, n);
@@ -547,7 +553,7 @@ CREATE TABLE baton.escalation (
 );
 CREATE INDEX escalation_armed ON baton.escalation (next_at) WHERE status = 'open' and next_at is not null;
 CREATE INDEX escalation_of_lead ON baton.escalation (tenant_id, lead_id);
-CREATE UNIQUE INDEX escalation_one_open ON baton.escalation (tenant_id, clock_id) WHERE status <> 'resolved';
+CREATE UNIQUE INDEX escalation_one_open ON baton.escalation (tenant_id, partner_id, clock_id) WHERE status <> 'resolved';
 
 CREATE TABLE baton.feedback (
   tenant_id UUID NOT NULL,
@@ -594,7 +600,7 @@ CREATE TABLE baton.handover (
   CONSTRAINT handover_status CHECK (status in ('requested', 'accepted', 'rejected', 'returned', 'answered', 'withdrawn', 'timed_out'))
 );
 CREATE INDEX handover_of_lead ON baton.handover (tenant_id, lead_id, n);
-CREATE UNIQUE INDEX handover_one_pending ON baton.handover (tenant_id, lead_id) WHERE status in ('requested', 'returned', 'answered');
+CREATE UNIQUE INDEX handover_one_pending ON baton.handover (tenant_id, partner_id, lead_id) WHERE status in ('requested', 'returned', 'answered');
 CREATE INDEX handover_waiting ON baton.handover (tenant_id, to_organization_id, to_role, due_at) WHERE status in ('requested', 'answered');
 
 CREATE TABLE baton.note (
@@ -613,7 +619,7 @@ CREATE TABLE baton.note (
   created_at TIMESTAMP WITH TIME ZONE NOT NULL,
   PRIMARY KEY (tenant_id, id, partner_id),
   FOREIGN KEY(tenant_id, lead_id, partner_id) REFERENCES baton.lead (tenant_id, id, partner_id),
-  UNIQUE (tenant_id, organization_id, lead_id, external_id),
+  UNIQUE (tenant_id, partner_id, organization_id, lead_id, external_id),
   CONSTRAINT note_visibility CHECK (visibility in ('shared', 'organization'))
 );
 CREATE INDEX note_of_lead ON baton.note (tenant_id, lead_id, n);
@@ -684,7 +690,7 @@ CREATE TABLE baton.ownership (
   CONSTRAINT ownership_numbered CHECK (n >= 1 and after_n is not distinct from nullif(n - 1, 0)),
   CONSTRAINT ownership_forward CHECK (until_at >= from_at)
 );
-CREATE UNIQUE INDEX ownership_one_current ON baton.ownership (tenant_id, lead_id) WHERE until_at = 'infinity';
+CREATE UNIQUE INDEX ownership_one_current ON baton.ownership (tenant_id, partner_id, lead_id) WHERE until_at = 'infinity';
 
 CREATE TABLE baton.claim_key (
   tenant_id UUID NOT NULL,
@@ -732,3 +738,8 @@ CREATE TABLE baton.ratification (
 );
 
 ALTER TABLE baton.lead ADD CONSTRAINT lead_has_current_owner FOREIGN KEY(tenant_id, id, owner_n, owner_until, partner_id) REFERENCES baton.ownership (tenant_id, lead_id, n, until_at, partner_id) DEFERRABLE INITIALLY DEFERRED;
+
+-- Small and busy: rows come and go with every change of a lead, so vacuum follows closely.
+ALTER TABLE baton.outbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+ALTER TABLE baton.delivery SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000);
+ALTER TABLE baton.lane SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, fillfactor = 70);

@@ -26,12 +26,13 @@ S, I, U, D = "select", "insert", "update", "delete"
 LIMITS = "set local lock_timeout = '3s'; set local statement_timeout = '30s';"
 
 TABLES = """
-alter table baton.program add column product text, add column pilot boolean not null default false;
+alter table baton.program add column if not exists product text, add column if not exists pilot boolean not null default false;
 alter table baton.playbook
-  add column answers_id uuid,
-  add column review_on date,
-  add column document_hash text,
-  add column announced text,
+  add column if not exists answers_id uuid,
+  add column if not exists review_on date,
+  add column if not exists document_hash text,
+  add column if not exists announced text,
+  drop constraint if exists playbook_answers,
   add constraint playbook_answers foreign key (tenant_id, answers_id) references baton.playbook (tenant_id, id);
 create table baton.declination (
   tenant_id uuid not null,
@@ -125,13 +126,5 @@ def downgrade() -> None:
         op.execute(f"drop policy {login}_update on baton.playbook")
         op.execute(f"revoke update (status) on baton.playbook from baton_{login}")
     _replace(BEFORE)
-    run_script(
-        op.get_bind(),
-        """
-        drop table baton.playbook_review;
-        drop table baton.declination;
-        alter table baton.playbook drop column answers_id, drop column review_on, drop column document_hash,
-          drop column announced;
-        alter table baton.program drop column product, drop column pilot;
-        """,
-    )
+    # The columns stay: nobody reads them in the release before, and none is taken from under a running one.
+    run_script(op.get_bind(), "drop table baton.playbook_review; drop table baton.declination;")

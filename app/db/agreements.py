@@ -39,7 +39,7 @@ _NAMES = "select id, name from baton.organization where tenant_id = $1"
 _NEXT_VERSION = "select coalesce(max(version), 0) + 1 from baton.playbook where tenant_id = $1 and program_id = $2"
 _OPEN = "select id from baton.playbook where tenant_id = $1 and program_id = $2 and status = 'proposed'"
 _FORMER = """
-select distinct s->>'key' as key from baton.playbook v, jsonb_array_elements(v.document->'stages') s
+select distinct s->>'key' as key from baton.playbook v, json_array_elements(v.document->'stages') s
 where v.tenant_id = $1 and v.program_id = $2 and v.status in ('in_force', 'superseded')
 """
 _STANDING = """

@@ -12,18 +12,19 @@ from uuid import UUID, uuid4
 
 from pydantic_core import to_json
 
-from app.db import ladders
-from app.db.cases import Case, handover_of
+from app.db import consultations, contents, ladders
+from app.db.cases import Case, consultation_of, handover_of
 from app.db.journal import Journal, Origin, write
 from app.db.writes import Writes
 from app.domain.actor import Side
+from app.domain.audience import audience
+from app.domain.consultation import lapse
 from app.domain.events import BOTH
-from app.domain.ids import Prefix, show
 from app.domain.journey import Effects, Request
-from app.domain.lead import Lead, Party
+from app.domain.lead import Lead
 from app.domain.obligations import Changes, Moments, Start, changes
 from app.domain.playbook import Playbook, Position
-from app.domain.view import due_entry, handover_view, organization, stamp
+from app.domain.view import due_entry
 
 _JSON_COLUMNS = frozenset({"company", "provenance", "context", "missing", "decision", "outcome", "due"})
 
@@ -33,7 +34,8 @@ class Facts:
     """What a command brings besides its effects: new rows, the words of a handover, what the events say.
 
     `contents` maps an event type to (facts for the ledger, what its body shows). `lead` are changed columns of the
-    lead. `sides` are the views that see the command's own event. `request` are the words of a new handover.
+    lead. `sides` are the views that may see the command's own events, as far as the playbook informs them.
+    `request` are the words of a new handover, `consultation` is the one that is asked for or ended, as it is then.
     `also_starts` are events of before whose clocks begin only now; they are not written again.
     """
 
@@ -50,6 +52,7 @@ class Facts:
     sides: Sequence[Side] = BOTH
     moments: Moments = field(default_factory=Moments)
     request: dict[str, Any] | None = None
+    consultation: dict[str, Any] | None = None
     decision: dict[str, Any] | None = None
     step: dict[str, Any] | None = None
 
@@ -83,15 +86,20 @@ async def apply(case: Case, effects: Effects, facts: Facts, *, public_url: str =
         stage=effects.stage,
         owner=effects.owner,
         handover=handover_of(current) if current else None,
+        consultation=consultation_of(facts.consultation) if facts.consultation else None,
     )
     draft = _Draft(case, effects, facts, after, playbook, journal, handover, steps, opened)
     starting = (*effects.events, *facts.also_starts)
     changed = changes(playbook, after, starting, case.running, case.calendar_of, facts.moments, case.now)
     started = _clocks(draft, changed, writes)
     _handovers(draft, started, writes)
+    if facts.consultation is not None:
+        consultations.keep(facts.consultation, started, writes, new=effects.consults is not None)
     for kind in effects.events:
         ledger, shown = _content(draft, kind)
-        journal.record(kind, ledger, shown, sides=facts.sides)
+        journal.record(kind, ledger, shown, sides=_sides(draft, kind))
+    if lapse(after):
+        consultations.close(case, journal)
     _resolve(draft, changed, public_url)
     _own(draft, writes)
     for table, row in facts.inserts:
@@ -172,11 +180,13 @@ def _clocks(draft: _Draft, changed: Changes, writes: Writes) -> list[dict[str, A
     case = draft.case
     # Nobody answered a handover that timed out: what ran on it ends, but was not met.
     ended = "cancelled" if draft.effects.handover == "timed_out" else "met"
+    about = draft.after.consultation
     for clock_id in changed.stops:
+        met = consultations.clock_ends_as(clock_id, case.clocks, about.status if about else None)
         writes.update(
             "clock",
             {"tenant_id": case.row["tenant_id"], "id": clock_id, "partner_id": case.row["partner_id"]},
-            {"state": ended, "stopped_at": case.now},
+            {"state": ended if ended == "cancelled" else met, "stopped_at": case.now},
         )
     started = [_clock_row(draft, start) for start in changed.starts]
     for row in started:
@@ -186,14 +196,16 @@ def _clocks(draft: _Draft, changed: Changes, writes: Writes) -> list[dict[str, A
 
 def _clock_row(draft: _Draft, start: Start) -> dict[str, Any]:
     row = draft.case.row
-    about_handover = draft.playbook.clocks[start.key].owed_by is not Position.OWNER
-    handover = draft.after.handover
+    owed_by = draft.playbook.clocks[start.key].owed_by
+    about_handover = owed_by in (Position.GIVER, Position.RECEIVER)
+    handover, asked = draft.after.handover, draft.after.consultation
     return {
         "tenant_id": row["tenant_id"],
         "partner_id": row["partner_id"],
         "id": uuid4(),
         "lead_id": row["id"],
         "handover_id": handover.id if handover and about_handover else None,
+        "consultation_id": asked.id if asked and owed_by is Position.CONSULTED else None,
         "name": start.key,
         "owed_organization_id": start.owed_by.organization_id,
         "owed_role": start.owed_by.role,
@@ -233,6 +245,18 @@ def _handovers(draft: _Draft, started: Sequence[Mapping[str, Any]], writes: Writ
         writes.insert("handover", {**opened, "meeting": _text(opened["meeting"]), "decision": None})
 
 
+def _sides(draft: _Draft, kind: str) -> list[Side]:
+    """Return the views that see an event: of those that may, the ones that the playbook informs in either stage."""
+    case, after, handover = draft.case, draft.after, draft.after.handover
+    involved = {case.lead.owner.side, after.owner.side}
+    if case.actor is not None:
+        involved.add(case.actor.side)
+    if handover is not None and kind.startswith("handover."):
+        involved |= {handover.giver.side, handover.receiver.side}
+    told = audience(kind, ((case.playbook, case.lead.stage), (draft.playbook, after.stage)), involved)
+    return [side for side in draft.facts.sides if side in told]
+
+
 def _content(draft: _Draft, kind: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return what an event says: what the command brought, else what every event of that kind says."""
     given = draft.facts.contents.get(kind)
@@ -241,9 +265,12 @@ def _content(draft: _Draft, kind: str) -> tuple[Mapping[str, Any], Mapping[str, 
     if kind.startswith("handover."):
         row = draft.opened if kind == "handover.requested" else draft.handover
         if row is not None:
-            return _handover_content(draft, row)
+            steps = [] if row is draft.opened else draft.steps
+            return contents.of_handover(row, steps, draft.case.row["external_id"])
+    if kind.startswith("consultation.") and draft.facts.consultation is not None:
+        return consultations.content(draft.facts.consultation, draft.case.row["external_id"])
     if kind == "ownership.changed":
-        return _owner_content(draft.case.lead.owner, draft.after.owner)
+        return contents.of_owner(draft.case.lead.owner, draft.after.owner)
     if kind == "stage.entered":
         said = {
             "from": draft.case.lead.stage,
@@ -252,29 +279,6 @@ def _content(draft: _Draft, kind: str) -> tuple[Mapping[str, Any], Mapping[str, 
         }
         return said, said
     return {}, {}
-
-
-def _handover_content(draft: _Draft, row: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    steps = [] if row is draft.opened else draft.steps
-    decision: Mapping[str, Any] = row["decision"] or {}
-    given: Mapping[str, Any] = decision.get("reason") or {}
-    ledger = {
-        "handover_id": show(Prefix.HANDOVER, row["id"]),
-        "from_role": row["from_role"],
-        "to_role": row["to_role"],
-        "status": row["status"],
-        "reason": given.get("code"),
-        "meeting_at": stamp(row["meeting_at"]),
-    }
-    return ledger, {"handover": handover_view(row, steps, draft.case.row["external_id"])}
-
-
-def _owner_content(before: Party, after: Party) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    said = {
-        "owner": {"role": after.role, "organization_id": organization(after.organization_id)},
-        "previous": {"role": before.role, "organization_id": organization(before.organization_id)},
-    }
-    return said, said
 
 
 def _resolve(draft: _Draft, changed: Changes, public_url: str) -> None:

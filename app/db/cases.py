@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -15,20 +15,26 @@ from app.domain import ids
 from app.domain.actor import Actor, Side
 from app.domain.business_time import Calendar
 from app.domain.errors import NotFoundError
-from app.domain.lead import Handover, Lead, Outcome, Party, known_fields
+from app.domain.lead import Consultation, Handover, Lead, Outcome, Party, known_fields
 from app.domain.obligations import Running
 from app.domain.playbook import Playbook
 
 _EXTERNAL = re.compile(r"external:([A-Za-z0-9._-]{1,64})")
 
-_LEAD_JSON = ("company", "provenance", "context", "missing", "decision", "outcome", "due", "contact", "metadata")
+_LEAD_JSON = (
+    "company", "provenance", "context", "missing", "decision", "outcome", "due", "contact", "metadata", "claim",
+)  # fmt: skip
 
 LEAD_COLUMNS = """
   l.*, c.document as contact,
   (select a.assignee from baton.assignment a
     where a.tenant_id = l.tenant_id and a.lead_id = l.id and a.organization_id = $2) as assignee,
   (select n.document from baton.annotation n
-    where n.tenant_id = l.tenant_id and n.subject_id = l.id and n.organization_id = $2) as metadata
+    where n.tenant_id = l.tenant_id and n.subject_id = l.id and n.organization_id = $2) as metadata,
+  (select json_build_object('status', k.status, 'claimed_at', k.claimed_at, 'expires_at', k.expires_at)
+    from baton.claimed_lead j
+    join baton.claim k on k.tenant_id = j.tenant_id and k.id = j.claim_id and k.partner_id = j.partner_id
+    where j.tenant_id = l.tenant_id and j.lead_id = l.id and j.partner_id = l.partner_id) as claim
 """
 """The columns of a lead with what its own organisation keeps on it; $1 is the tenant, $2 the organisation."""
 
@@ -55,6 +61,11 @@ select l.id from baton.lead l join (select distinct tenant_id, lead_id, partner_
   on o.tenant_id = l.tenant_id and o.lead_id = l.id and o.partner_id = l.partner_id
 where o.tenant_id = $1 and o.id = $2 and ($3::uuid is null or o.partner_id = $3) for no key update of l
 """
+_LOCK_BY_CONSULTATION = """
+select l.id from baton.lead l join baton.consultation q
+  on q.tenant_id = l.tenant_id and q.lead_id = l.id and q.partner_id = l.partner_id
+where q.tenant_id = $1 and q.id = $2 and ($3::uuid is null or q.partner_id = $3) for no key update of l
+"""
 
 _READ = (
     "select "
@@ -71,6 +82,8 @@ select baton.now() as now, p.playbook_id as in_force, p.calendar_id, p.id as pro
     where o.tenant_id = p.tenant_id and o.id = any($3::uuid[])) as calendars,
   (select coalesce(array_agg(distinct a.kind || ':' || a.disposition), '{}') from baton.activity a
     where a.tenant_id = p.tenant_id and a.lead_id = $4) as activities,
+  exists (select from baton.consultation q
+    where q.tenant_id = p.tenant_id and q.lead_id = $4 and q.status = 'requested') as consulting,
   (select bool_or(f.meeting_held) from baton.feedback f
     where f.tenant_id = p.tenant_id and f.lead_id = $4) as meeting_held
 from baton.program p where p.tenant_id = $1 and p.id = $2
@@ -79,6 +92,10 @@ _HANDOVER = """
 select * from baton.handover where tenant_id = $1 and lead_id = $2 and ($3::uuid is null or id = $3)
 order by (status in ('requested', 'returned', 'answered')) desc, n desc limit 1
 """
+_CONSULTATIONS = """
+select * from baton.consultation where tenant_id = $1 and lead_id = $2 and status = 'requested' order by n
+"""
+_CONSULTATION = "select * from baton.consultation where tenant_id = $1 and lead_id = $2 and id = $3"
 _STEPS = "select * from baton.handover_step where tenant_id = $1 and handover_id = $2 order by n"
 _CLOCKS = """
 select * from baton.clock where tenant_id = $1 and lead_id = $2 and state in ('running', 'breached') order by due_at, n
@@ -129,6 +146,11 @@ def step_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return parsed(row, ("items",))
 
 
+def consultation_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a consultation row with how it ended parsed."""
+    return parsed(row, ("decision",))
+
+
 def escalation_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return an escalation row with its JSON columns parsed."""
     return parsed(row, ("ladder", "acknowledged_by", "timeline"))
@@ -136,7 +158,10 @@ def escalation_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Case:
-    """One lead under its lock, with the rules it stands under and what is owed on it."""
+    """One lead under its lock, with the rules it stands under and what is owed on it.
+
+    `consultations` are the open ones. `acting` is the role in which the actor acts where the command fixes it.
+    """
 
     tx: Transaction
     now: datetime
@@ -151,11 +176,16 @@ class Case:
     calendar_ids: dict[UUID, UUID]
     calendars: dict[UUID, Calendar]
     actor: Actor | None = None
+    consultations: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    acting: str | None = None
 
     @property
     def running(self) -> list[Running]:
         """The clocks that are still owed."""
-        return [Running(row["id"], row["name"], row["due_at"], row["state"] == "breached") for row in self.clocks]
+        return [
+            Running(row["id"], row["name"], row["due_at"], row["state"] == "breached", row["consultation_id"])
+            for row in self.clocks
+        ]
 
     def calendar_of(self, organization_id: UUID) -> Calendar:
         """Return the calendar on which an organisation's obligations run."""
@@ -166,6 +196,8 @@ class Case:
         """The role in which the actor acts: the owner's or a party's own where it has it, else its first."""
         if self.actor is None:
             return "baton"
+        if self.acting is not None:
+            return self.acting
         positions = [self.lead.owner.role]
         if self.lead.handover is not None:
             positions += [self.lead.handover.receiver.role, self.lead.handover.giver.role]
@@ -187,6 +219,11 @@ def party(row: Mapping[str, Any], prefix: str) -> Party:
 def handover_of(row: Mapping[str, Any]) -> Handover:
     """Return the handover that rules read."""
     return Handover(row["id"], row["status"], party(row, "from"), party(row, "to"), row["meeting_at"], row["enters"])
+
+
+def consultation_of(row: Mapping[str, Any]) -> Consultation:
+    """Return the consultation that rules read."""
+    return Consultation(row["id"], row["status"], party(row, "from"), party(row, "to"))
 
 
 def known_in(row: Mapping[str, Any]) -> frozenset[str]:
@@ -239,6 +276,17 @@ async def by_handover(tx: Transaction, actor: Actor, handover_id: UUID | None) -
     return await _load(tx, actor, lead_id, handover_id)
 
 
+async def by_consultation(tx: Transaction, actor: Actor, consultation_id: UUID) -> tuple[Case, dict[str, Any]]:
+    """Lock and load the lead of a consultation, and return the consultation too. Raises NotFoundError."""
+    lead_id = await tx.fetchval(_LOCK_BY_CONSULTATION, actor.tenant_id, consultation_id, actor.partner_id)
+    row = await tx.fetchrow(_CONSULTATION, actor.tenant_id, lead_id, consultation_id) if lead_id else None
+    if row is None:
+        raise NotFoundError("There is no such consultation.")
+    case = await _load(tx, actor, lead_id)
+    case.lead = replace(case.lead, consultation=consultation_of(row))
+    return case, consultation_row(row)
+
+
 async def by_outcome(tx: Transaction, actor: Actor, outcome_id: UUID | None) -> Case:
     """Lock and load the lead of an outcome. Raises NotFoundError."""
     lead_id = await tx.fetchval(_LOCK_BY_OUTCOME, actor.tenant_id, outcome_id, actor.partner_id)
@@ -272,6 +320,7 @@ async def _around(tx: Transaction, row: dict[str, Any], handover_id: UUID | None
     clocks = [dict(clock) for clock in await tx.fetch(_CLOCKS, tenant_id, lead_id)]
     late = any(clock["state"] == "breached" for clock in clocks)
     escalations = [escalation_row(one) for one in await tx.fetch(_ESCALATIONS, tenant_id, lead_id)] if late else []
+    asked = await tx.fetch(_CONSULTATIONS, tenant_id, lead_id) if around["consulting"] else []
     own: Mapping[str, Any] = from_json(around["calendars"].encode()) if around["calendars"] else {}
     calendar_ids = {
         organization_id: UUID(own[str(organization_id)]) if own.get(str(organization_id)) else around["calendar_id"]
@@ -291,6 +340,7 @@ async def _around(tx: Transaction, row: dict[str, Any], handover_id: UUID | None
         escalations=escalations,
         calendar_ids=calendar_ids,
         calendars=await playbooks.calendars(tx, tenant_id, calendar_ids.values()),
+        consultations=[consultation_row(one) for one in asked],
     )
 
 

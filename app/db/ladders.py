@@ -42,6 +42,7 @@ def missed(journal: Journal, clock: dict[str, Any], *, debt: bool) -> None:
         "clock_id": show(Prefix.CLOCK, clock["id"]),
         "clock": clock["name"],
         "handover_id": show(Prefix.HANDOVER, clock["handover_id"]) if clock["handover_id"] else None,
+        "consultation_id": show(Prefix.CONSULTATION, clock["consultation_id"]) if clock["consultation_id"] else None,
         "owed_by": {
             "organization_id": show(Prefix.ORGANIZATION, clock["owed_organization_id"]),
             "role": clock["owed_role"],

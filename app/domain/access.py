@@ -46,7 +46,8 @@ class Scope(StrEnum):
 OPENS: Final[Mapping[Scope, str]] = MappingProxyType(
     {
         Scope.LEADS_READ: "Read leads with their notes, activities, handovers, timeline, owners, clocks and actions.",
-        Scope.LEADS_WRITE: "Post and change leads, add notes and activities, advance, assign, reopen, raise troubles.",
+        Scope.LEADS_WRITE: "Post and change leads, add notes and activities, advance, assign, reopen, raise troubles; "
+        "ask for and answer consultations.",
         Scope.HANDOVERS_WRITE: "Request, pull, accept, reject, return, answer and withdraw handovers; give feedback.",
         Scope.OUTCOMES_WRITE: "State, correct, acknowledge and contest outcomes.",
         Scope.WEBHOOKS_MANAGE: "Manage the organisation's own webhook endpoints, read and resend their deliveries.",

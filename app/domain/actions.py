@@ -40,6 +40,10 @@ def _ways(playbook: Playbook, lead: Lead) -> Iterable[Command]:
     return [Command("handover", to_role=way.receiver) for way in ways if way.giver == lead.owner.role]
 
 
+def _consulted(playbook: Playbook, lead: Lead) -> Iterable[Command]:
+    return [Command("consult", to_role=role) for role in playbook.stages[lead.stage].consulted]
+
+
 def _rejections(playbook: Playbook, _: Lead) -> Iterable[Command]:
     return [Command("reject", reason=_reason(playbook, "rejected"), note=True)]
 
@@ -58,6 +62,7 @@ _CANDIDATES: Mapping[str, Callable[[Playbook, Lead], Iterable[Command]]] = Mappi
     {
         "advance": _exits,
         "handover": _ways,
+        "consult": _consulted,
         "reject": _rejections,
         "outcome": _results("outcome"),
         "correct": _results("correct"),

@@ -85,7 +85,7 @@ class Calendar:
             midnight = datetime.combine(date.fromordinal(ordinal), datetime.min.time())
             zone = _zone(self.time_zone)
             pairs = (
-                (_instant(midnight, start, zone, latest=False), _instant(midnight, end, zone, latest=True))
+                (_instant(midnight, start, zone, latest=False), _closing(midnight, end, zone))
                 for start, end in self.windows(ordinal)
             )
             spans = tuple((start, end) for start, end in pairs if start < end)
@@ -240,6 +240,12 @@ def _clamp(at: int, spans: Windows) -> int:
         if at <= closes:
             return max(at, opens)
     return spans[-1][1]
+
+
+def _closing(midnight: datetime, minute: int, zone: ZoneInfo) -> int:
+    """Return the end of the window's last minute; an end that comes twice counts the second time only if that does."""
+    last = _instant(midnight, minute - 1, zone, latest=True) + _MINUTE
+    return min(_instant(midnight, minute, zone, latest=True), last)
 
 
 def _instant(midnight: datetime, minute: int, zone: ZoneInfo, *, latest: bool) -> int:

@@ -108,6 +108,12 @@ class HandoverNotPendingError(ConflictError):
     slug = "handover-not-pending"
 
 
+class ConsultationNotOpenError(ConflictError):
+    """The consultation has been answered, declined or withdrawn."""
+
+    slug = "consultation-not-open"
+
+
 class OutcomeExistsError(ConflictError):
     """The lead already has a final outcome."""
 

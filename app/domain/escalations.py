@@ -103,6 +103,15 @@ _ACTIONS = (
 )
 
 
+def _subject(row: Row, clock: Row) -> dict[str, str]:
+    """Return what the missed clock is about: a handover, a consultation, or the lead itself."""
+    if clock["handover_id"]:
+        return {"kind": "handover", "id": show(Prefix.HANDOVER, clock["handover_id"])}
+    if clock["consultation_id"]:
+        return {"kind": "consultation", "id": show(Prefix.CONSULTATION, clock["consultation_id"])}
+    return {"kind": "lead", "id": show(Prefix.LEAD, row["lead_id"])}
+
+
 def _owing(row: Row, clock: Row) -> Mapping[str, str]:
     """Return who owes it now: the fallback once the ladder has put it there, else whom the clock names."""
     taken = [entry["assigned_to"] for entry in row["timeline"] if entry.get("assigned_to")]
@@ -120,7 +129,6 @@ def escalation_view(
     late = max(0, int((now - row["due_at"]).total_seconds()))
     n: int = row["step"]
     following = ladder.steps[n] if n < len(ladder.steps) and row["next_at"] else None
-    lead_id = show(Prefix.LEAD, row["lead_id"])
     return {
         "id": shown_id,
         "status": row["status"],
@@ -129,9 +137,8 @@ def escalation_view(
         "test": row["test"],
         "trigger": row["trigger"],
         "subject": {
-            "kind": "handover" if clock["handover_id"] else "lead",
-            "id": show(Prefix.HANDOVER, clock["handover_id"]) if clock["handover_id"] else lead_id,
-            "lead_id": lead_id,
+            **_subject(row, clock),
+            "lead_id": show(Prefix.LEAD, row["lead_id"]),
             "external_id": lead["external_id"],
             "company": lead["company"]["name"],
         },

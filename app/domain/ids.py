@@ -12,8 +12,7 @@ from uuid import UUID
 _LENGTH = 26
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
-_PLACES = tuple(range(120, -1, -10))
-"""A page of leads shows hundreds of ids: two characters at a time take a third of what base64's own loop takes."""
+"""Two characters at a time, written out below: a page of leads shows hundreds of ids, and base64's own loop is slow."""
 _PADDING = "======"
 
 
@@ -31,6 +30,7 @@ class Prefix(StrEnum):
     ACTIVITY = "act"
     HANDOVER = "hov"
     QUESTION = "qst"
+    CONSULTATION = "con"
     OUTCOME = "out"
     FEEDBACK = "fbk"
     EVENT = "evt"
@@ -45,8 +45,12 @@ class Prefix(StrEnum):
 
 def show(prefix: Prefix, value: UUID) -> str:
     """Return the public form of `value`, such as `lead_` and 26 characters."""
-    number = value.int << 2  # 130 bits: thirteen pairs of five
-    return f"{prefix}_{''.join([_PAIRS[number >> place & 1023] for place in _PLACES])}"
+    n, pair = value.int << 2, _PAIRS  # 130 bits: thirteen pairs
+    return (
+        f"{prefix}_{pair[n >> 120]}{pair[n >> 110 & 1023]}{pair[n >> 100 & 1023]}{pair[n >> 90 & 1023]}"
+        f"{pair[n >> 80 & 1023]}{pair[n >> 70 & 1023]}{pair[n >> 60 & 1023]}{pair[n >> 50 & 1023]}"
+        f"{pair[n >> 40 & 1023]}{pair[n >> 30 & 1023]}{pair[n >> 20 & 1023]}{pair[n >> 10 & 1023]}{pair[n & 1023]}"
+    )
 
 
 def read(prefix: Prefix, text: str) -> UUID | None:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from app.domain.actor import Actor, Side
 from app.domain.lead import CLOSED, NOT_ACCEPTED, OPEN, PENDING_HANDOVER, RECEIVED, Lead, Party
-from app.domain.playbook import Fallback, Passing, Playbook, Position, Requirement
+from app.domain.playbook import PERFORMERS, Fallback, Passing, Playbook, Position, Requirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Effects:
     handover: str | None = None
     request: Request | None = None
     events: tuple[str, ...] = ()
+    consults: Party | None = None
 
 
 Verdict = Effects | Refusal
@@ -120,6 +121,9 @@ MOVES: Mapping[str, Move] = MappingProxyType(
         "reopen": Move(
             frozenset({CLOSED}), ("lead.reopened",), label_en="Reopen the lead", label_ja="リードを再開する"
         ),
+        "consult": Move(
+            _OPEN, ("consultation.requested",), label_en="Ask a consulted role", label_ja="相談先に意見を求める"
+        ),
         "assign": Move(_KEPT, ("ownership.changed",), label_en="Assign a person", label_ja="担当者を割り当てる"),
     }
 )
@@ -132,7 +136,7 @@ def holds(position: str, lead: Lead, actor: Actor) -> bool:
     """Return whether the actor stands in `position`: a position of the lead, or a role it has."""
     if actor.organization_id != lead.organization_of(actor.side):
         return False  # an organisation that has no part in the lead holds no position in it, whatever its role
-    if position not in Position.__members__.values():
+    if position not in PERFORMERS:
         return position in actor.roles
     party = _party(position, lead)
     return party is not None and actor.organization_id == party.organization_id and party.role in actor.roles
@@ -227,6 +231,17 @@ def party_of(playbook: Playbook, lead: Lead, role: str) -> Party:
 def fallback_party(lead: Lead, fallback: Fallback) -> Party:
     """Return the named fallback of a ladder for this lead."""
     return Party(lead.organization_of(fallback.side), fallback.role, fallback.side)
+
+
+def _consult(playbook: Playbook, lead: Lead, command: Command) -> Verdict:
+    stage = playbook.stages[lead.stage]
+    rule = f"stages.{stage.key}.consulted"
+    if command.to_role is None or command.to_role not in stage.consulted:
+        return Refusal("not-permitted", rule, "The playbook does not name this role to be consulted here.")
+    asked = party_of(playbook, lead, command.to_role)
+    if asked == lead.owner:
+        return Refusal("not-permitted", rule, "The owner would ask itself.")
+    return Effects(rule, lead.status, lead.stage, lead.owner, events=MOVES["consult"].events, consults=asked)
 
 
 def _settle(_: Playbook, lead: Lead, command: Command) -> Verdict:
@@ -341,6 +356,7 @@ _READERS: Mapping[str, Callable[[Playbook, Lead, Command], Verdict]] = MappingPr
         "acknowledge": _about_outcome,
         "contest": _about_outcome,
         "reopen": _reopen,
+        "consult": _consult,
     }
 )
 

@@ -40,6 +40,16 @@ class Handover:
 
 
 @dataclass(frozen=True, slots=True)
+class Consultation:
+    """A question of the accountable owner to a consulted role: of organisation to organisation, never to a person."""
+
+    id: UUID
+    status: str
+    asker: Party
+    asked: Party
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The last outcome of the lead."""
 
@@ -51,7 +61,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """What `decide` may know of a lead. `activities` are (kind, disposition) pairs that were logged."""
+    """What `decide` may know of a lead. `activities` are (kind, disposition) pairs that were logged.
+
+    `handover` and `consultation` are the ones that a command is about; of consultations several may be open.
+    """
 
     id: UUID
     tenant_id: UUID
@@ -65,6 +78,7 @@ class Lead:
     handover: Handover | None
     outcome: Outcome | None
     test: bool = False
+    consultation: Consultation | None = None
 
     def organization_of(self, side: Side) -> UUID:
         """Return the organisation of a side; the tenant's own organisation has the tenant's id (ADR 2)."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from app.domain.lead import CLOSED, OPEN
-from app.domain.playbook import Playbook
+from app.domain.playbook import Playbook, Position
 from app.domain.playbook_names import Fault
 from app.domain.playbook_space import Space, SpaceTooLargeError, State, explore, is_final
 
@@ -32,6 +32,8 @@ LEAD_FIELDS = frozenset(
 """What a boundary or the form may ask for: the fields that a lead has."""
 
 _ANSWERS = ("accept", "reject", "return")
+_ASKED = "consultation.requested"
+_ENDED = frozenset({"consultation.answered", "consultation.declined", "consultation.withdrawn"})
 
 
 def lint(playbook: Playbook) -> tuple[Fault, ...]:
@@ -157,6 +159,35 @@ def _reason_paths(playbook: Playbook) -> Iterator[Fault]:
             )  # fmt: skip
 
 
+def _consultations(playbook: Playbook) -> Iterator[Fault]:
+    """Hold what keeps a question apart from the lead's own journey, so that the proofs below need not walk it."""
+    owed = {key for key, rule in playbook.clocks.items() if rule.owed_by is Position.CONSULTED}
+    for key, rule in playbook.clocks.items():
+        started = {start.on for start in rule.starts}
+        names = started.union(rule.stops)
+        if (key in owed and (started != {_ASKED} or frozenset(rule.stops) != _ENDED)) or (
+            key not in owed and names & {_ASKED, *_ENDED}
+        ):
+            yield Fault(
+                f"/clocks/{key}", "consultation.apart",
+                f"Only clocks owed by `consulted` run on consultations, from {_ASKED} to {', '.join(sorted(_ENDED))}.",
+                "相談の期限は相談先が負い、依頼から回答・辞退・取り下げまで進みます。",
+            )  # fmt: skip
+        if key in owed and any(step.assign_fallback for step in playbook.ladders[rule.ladder].steps):
+            yield Fault(
+                f"/clocks/{key}/ladder", "consultation.owner",
+                "The owner stays accountable while it asks: take a ladder that assigns nobody.",
+                "相談中も担当は変わりません。担当を移さない手順を指定してください。",
+            )  # fmt: skip
+    for index, stage in enumerate(playbook.stages.values()):
+        if stage.consulted and playbook.performers(stage.key, "consult") and owed.isdisjoint(stage.clocks):
+            yield Fault(
+                f"/stages/{index}/clocks", "consultation.silent",
+                f"Whoever is asked in `{stage.key}` would owe no answer: name a clock owed by `consulted`.",
+                f"`{stage.key}` の相談先に回答期限がありません。",
+            )  # fmt: skip
+
+
 def _form(playbook: Playbook) -> Iterator[Fault]:
     if len(playbook.form) > MAX_QUESTIONS:
         yield Fault(
@@ -187,6 +218,7 @@ _STATIC: tuple[Callable[[Playbook], Iterable[Fault]], ...] = (
     _ladders,
     _self_approval,
     _reason_paths,
+    _consultations,
     _form,
     _requirements,
 )

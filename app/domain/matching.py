@@ -9,6 +9,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class KeyKind(StrEnum):
@@ -70,6 +71,7 @@ _TRAILING_FORM = re.compile(
 _NOT_NAME = re.compile(r"[\W_ー]+")
 
 _CORPORATE_NUMBER = re.compile(r"[1-9][0-9]{12}")
+_NUMBER_MARKS = re.compile(r"[\s-]")
 
 _PHONE_LABEL = re.compile(r"\A(?:tel|phone|電話|代表)[:.\s]*")
 _PHONE_TAIL = re.compile(r"(?:内線|ext|x|#|;|\(代|代表).*\Z")
@@ -78,6 +80,8 @@ _INTERNATIONAL = re.compile(r"\+[1-9][0-9]{8,14}")
 _JAPANESE = re.compile(r"0[1-9][0-9]{8,9}")
 
 _SCHEME = re.compile(r"\A[a-z][a-z0-9+.-]*://")
+_PORT = re.compile(r":[0-9]*\Z")
+_PATH = re.compile(r"[/?#]")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LONGEST_NAME = 253
 
@@ -145,8 +149,8 @@ def normalise_domain(text: str) -> str | None:
     A scheme, port and path around it are dropped. Subdomains stay.
     """
     rest = _SCHEME.sub("", _fold(text).strip())
-    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    host = re.sub(r":[0-9]*\Z", "", host).replace("。", ".").removesuffix(".")
+    host = _PATH.split(rest, maxsplit=1)[0]
+    host = _PORT.sub("", host).replace("。", ".").removesuffix(".")
     if len(host) > _LONGEST_NAME:
         return None
     if not host.isascii():
@@ -162,12 +166,13 @@ def normalise_domain(text: str) -> str | None:
     return None if host in _FREE_MAIL or labels[-1].isdigit() else host
 
 
+@lru_cache(maxsize=256)  # a decision asks twice: before the lead's lock and under it
 def keys_of(
     corporate_number: str | None, name: str | None, domain: str | None, phone: str | None
 ) -> tuple[MatchKey, ...]:
     """Return the exact duplicate keys of a company, strongest first. An empty or impossible field gives no key."""
     keys: list[MatchKey] = []
-    number = re.sub(r"[\s-]", "", _fold(corporate_number or ""))
+    number = _NUMBER_MARKS.sub("", _fold(corporate_number or ""))
     if corporate_number_is_valid(number):
         keys.append(MatchKey(KeyKind.CORPORATE_NUMBER, number))
     plain_name = normalise_company_name(name or "")

@@ -22,6 +22,7 @@ class Running:
     key: str
     due_at: datetime
     late: bool
+    consultation_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,15 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """The moments other than the event's own from which a clock may run."""
+    """The moments other than the event's own from which a clock may run.
+
+    `until` was named with the request itself and takes the place of what the rule allows.
+    """
 
     meeting_at: datetime | None = None
     revisit_on: date | None = None
     next_update_on: date | None = None
+    until: datetime | None = None
     result: str | None = None
 
 
@@ -85,6 +90,8 @@ def _span(
     start: ClockStart, within: Duration, moments: Moments, calendar: Calendar, now: datetime
 ) -> tuple[datetime, datetime]:
     """Return (start, due). A promised update is due when its day ends; all else runs its full time from its anchor."""
+    if moments.until is not None:
+        return now, moments.until
     if start.anchor == "next_update_on" and moments.next_update_on is not None:
         return now, max(now, closing(calendar, moments.next_update_on))
     began = now
@@ -97,7 +104,9 @@ def _span(
 
 def parties(lead: Lead, position: Position) -> tuple[Party, Party]:
     """Return (who owes, who waits) for a clock owed by `position` of the lead as it is after the decision."""
-    if position is Position.OWNER or lead.handover is None:
+    if position is Position.CONSULTED and lead.consultation is not None:
+        return lead.consultation.asked, lead.consultation.asker
+    if position in (Position.OWNER, Position.CONSULTED) or lead.handover is None:
         return lead.owner, _other_side(lead)
     giver, receiver = lead.handover.giver, lead.handover.receiver
     return (giver, receiver) if position is Position.GIVER else (receiver, giver)
@@ -110,9 +119,15 @@ def _other_side(lead: Lead) -> Party:
     return lead.owner
 
 
-def _starts(rule: ClockRule, event: str, result: str | None) -> ClockStart | None:
+def _matter(lead: Lead, rule: ClockRule) -> UUID | None:
+    """Return which of several a clock is about: each consultation has its own, everything else one a lead."""
+    return lead.consultation.id if rule.owed_by is Position.CONSULTED and lead.consultation is not None else None
+
+
+def _starts(rule: ClockRule, event: str, moments: Moments) -> ClockStart | None:
+    """Return how the event starts the clock. One anchored to a date that was not given neither starts nor stops it."""
     for start in rule.starts:
-        if start.on == event and (not start.results or result in start.results):
+        if start.on == event and (not start.results or moments.result in start.results) and _anchored(start, moments):
             return start
     return None
 
@@ -129,22 +144,22 @@ def changes(
     """Return the clocks that `events` start and stop. `lead` is the lead after the decision.
 
     A clock that starts while it runs is stopped and started anew; one that the stage does not list does not start.
-    An anchored start (a date that was not given) does not start the clock. A lead that is closed owes nothing more but
-    what its outcome starts, such as the revisit of a pending one.
+    A clock owed by `consulted` is that of the consultation at hand: the others go on.
+    A lead that is closed owes nothing more but what its outcome starts, such as the revisit of a pending one.
     """
-    live: dict[str, list[UUID]] = {}
+    live: dict[tuple[str, UUID | None], list[UUID]] = {}
     for clock in running:
-        live.setdefault(clock.key, []).append(clock.id)
+        live.setdefault((clock.key, clock.consultation_id), []).append(clock.id)
     starts: dict[str, Start] = {}
     stops: list[UUID] = []
     stage_clocks = playbook.stages[lead.stage].clocks
     for event in events:
         for key, rule in playbook.clocks.items():
-            start = _starts(rule, event, moments.result)
+            start = _starts(rule, event, moments)
             if event in rule.stops or start is not None:
-                stops.extend(live.pop(key, ()))
+                stops.extend(live.pop((key, _matter(lead, rule)), ()))
                 starts.pop(key, None)
-            if start is None or key not in stage_clocks or not _anchored(start, moments):
+            if start is None or key not in stage_clocks:
                 continue
             if lead.status == CLOSED and not _outlives_closing(rule):
                 continue
@@ -156,7 +171,7 @@ def changes(
             starts[key] = Start(key, owed_by, waiting, began, due_at)
     if lead.status == CLOSED:
         stops.extend(
-            clock for key, held in live.items() if not _outlives_closing(playbook.clocks[key]) for clock in held
+            clock for (key, _), held in live.items() if not _outlives_closing(playbook.clocks[key]) for clock in held
         )
     return Changes(tuple(starts.values()), tuple(stops))
 

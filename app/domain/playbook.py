@@ -28,6 +28,12 @@ class Position(StrEnum):
     OWNER = "owner"
     GIVER = "giver"
     RECEIVER = "receiver"
+    CONSULTED = "consulted"
+    """The role that a consultation asks; it owes an answer, and stands nowhere that a command could ask for."""
+
+
+PERFORMERS = frozenset({Position.OWNER, Position.GIVER, Position.RECEIVER})
+"""The positions that may give commands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
-from app.domain.playbook import Playbook, Position, Stage
+from app.domain.playbook import PERFORMERS, Playbook, Stage
 
 NOTIFIABLE = frozenset({"owed_by", "waiting", "fallback"})
 """Parties of an escalation that a step may tell, besides roles."""
@@ -64,7 +64,7 @@ def _of_outcomes(playbook: Playbook) -> Iterator[Fault]:
 
 def dangling_names(playbook: Playbook) -> list[Fault]:
     """Return a fault for every name that names nothing."""
-    performers = {*playbook.roles, *Position}
+    performers = {*playbook.roles, *PERFORMERS}
     faults = [*_absent(playbook.stages, [playbook.entry], "/entry", "stage")]
     faults.extend(_absent(playbook.stages, [playbook.qualified], "/qualified", "stage"))
     for command, names in playbook.may.items():

@@ -1,7 +1,8 @@
 """Walks every state that a lead can reach under a playbook, by the same `decide` and `changes` that run the product.
 
 What a boundary needs is taken as obtainable (facts are learned in time), time as passing: every clock may be met or
-missed. The space is finite: stage, owner, pending handover, outcome, and the set of clocks that run.
+missed. A question to a consulted role changes neither owner nor stage and its clock touches no other (the lint holds
+it), so it is not walked. The space is finite: stage, owner, pending handover, outcome, and the set of clocks that run.
 """
 
 from collections import deque

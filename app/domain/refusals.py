@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain import errors
 from app.domain.actor import Actor
-from app.domain.journey import Command, Effects, Refusal, decide
+from app.domain.journey import Command, Effects, Refusal, Verdict, decide
 from app.domain.lead import Lead
 from app.domain.playbook import Playbook
 
@@ -15,6 +15,7 @@ _CLASSES: Mapping[str, type[errors.BatonError]] = MappingProxyType(
     {
         held.slug: held
         for held in (
+            errors.ConsultationNotOpenError,
             errors.HandoverIncompleteError,
             errors.HandoverNotPendingError,
             errors.HandoverPendingError,
@@ -40,7 +41,11 @@ def refused(playbook: Playbook, refusal: Refusal) -> errors.BatonError:
 
 def permitted(playbook: Playbook, lead: Lead, actor: Actor, command: Command, now: datetime) -> Effects:
     """Return the effects of a command, or raise the error of its refusal."""
-    verdict = decide(playbook, lead, actor, command, now)
+    return granted(playbook, decide(playbook, lead, actor, command, now))
+
+
+def granted(playbook: Playbook, verdict: Verdict) -> Effects:
+    """Return the effects of a verdict, or raise the error of its refusal."""
     if isinstance(verdict, Refusal):
         raise refused(playbook, verdict)
     return verdict

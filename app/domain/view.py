@@ -5,7 +5,7 @@ row and one about to be written are shown by the same code.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
@@ -50,6 +50,7 @@ def etag(row: Row, side: Side) -> str:
 
 def lead_view(row: Row, playbook: Playbook, side: Side) -> dict[str, Any]:
     """Return the lead as `side` sees it. `row` has its JSON columns parsed, and may carry contact and own extras."""
+    own = {"claim": _claim(row.get("claim"), playbook)} if side is Side.PARTNER else {}
     context = {**row["context"], "completeness": row["completeness"], "missing": row["missing"]}
     owner_here = (row["owner_organization_id"] == row["tenant_id"]) == (side is Side.INTERNAL)
     return {
@@ -76,6 +77,20 @@ def lead_view(row: Row, playbook: Playbook, side: Side) -> dict[str, Any]:
         "outcome": row["outcome"],
         "created_at": stamp(row["created_at"]),
         "updated_at": stamp(row["updated_internal"] if side is Side.INTERNAL else row["updated_partner"]),
+        **own,
+    }
+
+
+def _claim(held: Row | None, playbook: Playbook) -> dict[str, Any] | None:
+    """Return the partner's own claim on the company; it may be extended once, past what the playbook grants."""
+    if held is None:
+        return None
+    claimed_at, expires_at = datetime.fromisoformat(held["claimed_at"]), datetime.fromisoformat(held["expires_at"])
+    unextended = expires_at - claimed_at <= timedelta(days=playbook.claim_days)
+    return {
+        "status": held["status"],
+        "expires_at": stamp(expires_at),
+        "extendable": held["status"] == "held" and unextended,
     }
 
 
@@ -99,6 +114,27 @@ def handover_view(row: Row, steps: Iterable[Row], external_id: str) -> dict[str,
         "due_at": stamp(row["due_at"]),
         "questions": questions,
         "answers": answers,
+        "decision": row["decision"],
+    }
+
+
+def consultation_view(row: Row, external_id: str) -> dict[str, Any]:
+    """Return a consultation; both sides see the same. The shared purpose stands first: it is what asks."""
+    return {
+        "purpose": row["purpose"],
+        "id": show(Prefix.CONSULTATION, row["id"]),
+        "lead_id": show(Prefix.LEAD, row["lead_id"]),
+        "external_id": external_id,
+        "status": row["status"],
+        "question": row["question"],
+        "stage": row["stage"],
+        "asker": {
+            "organization_id": show(Prefix.ORGANIZATION, row["from_organization_id"]),
+            "role": row["from_role"],
+        },
+        "asked": {"organization_id": show(Prefix.ORGANIZATION, row["to_organization_id"]), "role": row["to_role"]},
+        "requested_at": stamp(row["requested_at"]),
+        "due_at": stamp(row["due_at"]),
         "decision": row["decision"],
     }
 
@@ -177,6 +213,7 @@ def clock_view(row: Row) -> dict[str, Any]:
         "clock": row["name"],
         "lead_id": show(Prefix.LEAD, row["lead_id"]),
         "handover_id": show(Prefix.HANDOVER, row["handover_id"]) if row["handover_id"] else None,
+        "consultation_id": show(Prefix.CONSULTATION, row["consultation_id"]) if row["consultation_id"] else None,
         "owed_by": {
             "organization_id": show(Prefix.ORGANIZATION, row["owed_organization_id"]),
             "role": row["owed_role"],

@@ -103,6 +103,14 @@ class Delivery(SQLModel, table=True):
         ),
         Index("delivery_due", "tenant_id", "lane_id", "due_at", postgresql_where=text("state = 'pending'")),
         Index("delivery_leased", "lease_until", postgresql_where=text("state = 'leased'")),
+        Index(
+            "delivery_lead_order",
+            "tenant_id",
+            "lane_id",
+            "lead_id",
+            "sequence",
+            postgresql_where=text("state in ('pending', 'leased')"),
+        ),
         Index("delivery_list", "tenant_id", "organization_id", text("created_at desc"), text("id desc")),
         {"schema": SCHEMA, "postgresql_with": {"fillfactor": "80"}},
     )

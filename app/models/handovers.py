@@ -27,6 +27,7 @@ class Handover(SQLModel, table=True):
         Index(
             "handover_one_pending",
             "tenant_id",
+            "partner_id",
             "lead_id",
             unique=True,
             postgresql_where=text("status in ('requested', 'returned', 'answered')"),

@@ -50,6 +50,11 @@ class Lead(SQLModel, table=True):
         Index("lead_created", "tenant_id", "partner_id", text("created_at desc"), text("id desc")),
         Index("lead_created_tenant", "tenant_id", text("created_at desc"), text("id desc")),
         Index("lead_company", "tenant_id", text('company_key collate "C" text_pattern_ops')),
+        Index("lead_number", "tenant_id", "corporate_number", postgresql_where=text("corporate_number is not null")),
+        Index("lead_domain", "tenant_id", "domain", postgresql_where=text("domain is not null")),
+        Index("lead_phone", "tenant_id", "phone", postgresql_where=text("phone is not null")),
+        Index("lead_updated", "tenant_id", "updated_internal", "id"),
+        Index("lead_updated_partner", "tenant_id", "partner_id", "updated_partner", "id"),
         Index("lead_due", "tenant_id", "due_at", postgresql_where=text("due_at is not null")),
         {"schema": SCHEMA},
     )
@@ -127,6 +132,7 @@ class Ownership(SQLModel, table=True):
         Index(
             "ownership_one_current",
             "tenant_id",
+            "partner_id",
             "lead_id",
             unique=True,
             postgresql_where=text("until_at = 'infinity'"),
@@ -187,7 +193,7 @@ class Note(SQLModel, table=True):
     __table_args__ = (
         PrimaryKeyConstraint("tenant_id", "id", "partner_id"),
         of_lead(),
-        UniqueConstraint("tenant_id", "organization_id", "lead_id", "external_id"),
+        UniqueConstraint("tenant_id", "partner_id", "organization_id", "lead_id", "external_id"),
         CheckConstraint(one_of("visibility", "shared", "organization"), name="note_visibility"),
         Index("note_of_lead", "tenant_id", "lead_id", "n"),
         {"schema": SCHEMA},
@@ -215,7 +221,7 @@ class Activity(SQLModel, table=True):
     __table_args__ = (
         PrimaryKeyConstraint("tenant_id", "id", "partner_id"),
         of_lead(),
-        UniqueConstraint("tenant_id", "organization_id", "lead_id", "external_id"),
+        UniqueConstraint("tenant_id", "partner_id", "organization_id", "lead_id", "external_id"),
         CheckConstraint(one_of("kind", "call", "mail", "meeting", "visit"), name="activity_kind"),
         Index("activity_of_lead", "tenant_id", "lead_id", "n"),
         {"schema": SCHEMA},

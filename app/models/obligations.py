@@ -38,6 +38,7 @@ class Clock(SQLModel, table=True):
     n: int = drawn()
     lead_id: UUID
     handover_id: UUID | None
+    consultation_id: UUID | None
     name: str = words()
     owed_organization_id: UUID
     owed_role: str = words()
@@ -65,6 +66,7 @@ class Escalation(SQLModel, table=True):
         Index(
             "escalation_one_open",
             "tenant_id",
+            "partner_id",
             "clock_id",
             unique=True,
             postgresql_where=text("status <> 'resolved'"),

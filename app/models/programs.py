@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, PrimaryKeyConstraint, UniqueConstraint
 from sqlmodel import SQLModel
 
-from app.models.columns import SCHEMA, document, flag, moment, one_of, words
+from app.models.columns import SCHEMA, document, flag, moment, one_of, record, words
 
 
 def of_program() -> ForeignKeyConstraint:
@@ -87,7 +87,7 @@ class PlaybookVersion(SQLModel, table=True):
     program_id: UUID
     version: int
     status: str = words()
-    document: dict[str, object] = document()
+    document: dict[str, object] = record()
     comment: str = words()
     proposed_by: UUID
     proposed_at: datetime = moment()

@@ -13,7 +13,7 @@ from app.routers.edge import BatonRoute, JSONBytes, document, opens
 from app.schemas.webhooks import EventsOut
 from app.services import feed
 
-router = APIRouter(prefix="/v1", tags=["webhooks"], route_class=BatonRoute)
+router = APIRouter(prefix="/v1", tags=["events"], route_class=BatonRoute)
 
 Types = Annotated[str | None, Query(max_length=2000, description="Event types, separated by commas; default: all.")]
 

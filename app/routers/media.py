@@ -14,5 +14,5 @@ def _weight(accept: str, kind: str) -> float:
         media_range, *parameters = (part.strip() for part in item.split(";"))
         if media_range == kind:
             weights = [part.removeprefix("q=") for part in parameters if part.startswith("q=")]
-            return float(weights[0]) if weights and weights[0].replace(".", "", 1).isdigit() else 1.0
+            return float(weights[0]) if weights and weights[0].replace(".", "", 1).isdecimal() else 1.0
     return 0.0

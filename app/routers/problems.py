@@ -155,6 +155,13 @@ KINDS: Final[Mapping[str, Kind]] = {
         "It has been decided, or waits for the other side; read it again.",
         "すでに決定済みか、相手側の対応待ちです。最新の状態を取得してください。",
     ),
+    "consultation-not-open": Kind(
+        409,
+        "The consultation is over",
+        "相談はすでに終了しています",
+        "It has been answered, declined or withdrawn; read it, and ask anew if you still need to know.",
+        "回答済み・辞退済み・取り下げ済みのいずれかです。内容を確認し、必要なら改めて相談してください。",
+    ),
     "outcome-exists": Kind(
         409,
         "The lead already has an outcome",

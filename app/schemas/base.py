@@ -1,15 +1,43 @@
 """The ground of every wire contract: unknown fields are refused, texts are bounded, times are UTC."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    StringConstraints,
+)
+from pydantic_core import CoreSchema
+
+
+def _hold_to_type(schema: object) -> None:
+    if isinstance(schema, dict):
+        parts = cast("dict[str, object]", schema)
+        if parts.get("type") in {"int", "float", "bool"}:
+            parts.setdefault("strict", True)
+        for part in parts.values():
+            _hold_to_type(part)
+    elif isinstance(schema, list | tuple):
+        for part in cast("list[object]", schema):
+            _hold_to_type(part)
 
 
 class In(BaseModel):
-    """A request body. Strict: a number is not a text, an unknown field is an error."""
+    """A request body. Strict: a number is not a text, a text is no number, an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, regex_engine="rust-regex")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Hold numbers and booleans to their own JSON types. A strict model would refuse dates and sets as well."""
+        schema = handler(source)
+        _hold_to_type(schema)
+        return schema
 
 
 class Out(BaseModel):
@@ -21,7 +49,10 @@ class Out(BaseModel):
 def _has_zone(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs a zone, such as Z or +09:00")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time outside the years 1 to 9999 of UTC") from None
 
 
 def _is_text(value: object) -> object:

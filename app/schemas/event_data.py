@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.domain.events import CATALOGUE
 from app.schemas.base import Day, Moment, Out
+from app.schemas.consultations import ConsultationOut
 from app.schemas.escalations import EscalationOut
 from app.schemas.expansions import CompanyName, LoggedActivity, PostedNote
 from app.schemas.handovers import HandoverOut
@@ -90,6 +91,12 @@ class HandoverEvent(LeadFact):
     handover: HandoverOut
 
 
+class ConsultationEvent(LeadFact):
+    """The consultation as it stands."""
+
+    consultation: ConsultationOut
+
+
 class FeedbackGiven(LeadFact):
     """The feedback."""
 
@@ -166,13 +173,20 @@ class EndpointDisabled(Out):
 
 
 class EndpointTest(Out):
-    """Which endpoint is tested."""
+    """What is tested: a webhook endpoint, or an on-call destination."""
 
-    endpoint_id: str
+    endpoint_id: str | None = None
+    destination_id: str | None = None
 
 
 _FAMILIES: Final[Mapping[str, type[Out]]] = MappingProxyType(
-    {"handover": HandoverEvent, "clock": ClockEvent, "escalation": EscalationEvent, "playbook": PlaybookFact}
+    {
+        "handover": HandoverEvent,
+        "consultation": ConsultationEvent,
+        "clock": ClockEvent,
+        "escalation": EscalationEvent,
+        "playbook": PlaybookFact,
+    }
 )
 _TYPES: Final[Mapping[str, type[Out]]] = MappingProxyType(
     {

@@ -197,6 +197,14 @@ class DecisionOut(Out):
     contest_until: Moment | None
 
 
+class ClaimOut(Out):
+    """The partner's claim on the company of its lead."""
+
+    status: Literal["held", "expired", "released"]
+    expires_at: Moment
+    extendable: bool
+
+
 class LeadOut(Out):
     """A lead as the caller's side sees it."""
 
@@ -219,6 +227,7 @@ class LeadOut(Out):
     outcome: OutcomeOut | None
     created_at: Moment
     updated_at: Moment
+    claim: ClaimOut | None = Field(None, description="Only in the partner's view.")
 
 
 class NoteIn(In):

@@ -134,6 +134,7 @@ class ClockOut(Out):
     clock: str
     lead_id: str
     handover_id: str | None
+    consultation_id: str | None
     owed_by: ClockParty
     waiting: ClockParty
     state: Literal["running", "breached", "met", "cancelled"]

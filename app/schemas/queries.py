@@ -39,6 +39,14 @@ class HandoverFilter(BaseModel):
     test: bool = Field(False, description="Those of test leads instead; a test client sees no others.")
 
 
+class ConsultationFilter(BaseModel):
+    """Which consultations; those that are due come first."""
+
+    side: Literal["asker", "asked"] | None = Field(None, description="Those your organisation asks or is asked.")
+    status: Literal["requested", "answered", "declined", "withdrawn"] | None = None
+    test: bool = Field(False, description="Those of test leads instead; a test client sees no others.")
+
+
 class ClockFilter(BaseModel):
     """Which clocks; without `state`, those that are still owed."""
 

@@ -11,7 +11,8 @@ from app.domain.events import CATALOGUE
 from app.domain.ids import Prefix
 from app.schemas.base import In, Line, Moment, Out, Url
 from app.schemas.event_data import own_schema
-from app.schemas.examples import example, example_id
+from app.schemas.example_values import example_id
+from app.schemas.examples import example
 
 EVERY_TYPE = "*"
 

@@ -17,8 +17,8 @@ from app.domain.escalations import escalation_view
 from app.schemas.queries import EscalationFilter
 
 _SELECT = """
-select x.*, l.external_id, l.company, baton.now() as now, c.handover_id, c.owed_organization_id, c.owed_role,
-  c.waiting_organization_id, c.waiting_role, c.started_at
+select x.*, l.external_id, l.company, baton.now() as now, c.handover_id, c.consultation_id,
+  c.owed_organization_id, c.owed_role, c.waiting_organization_id, c.waiting_role, c.started_at
 from baton.escalation x
 join baton.clock c on c.tenant_id = x.tenant_id and c.id = x.clock_id and c.partner_id = x.partner_id
 join baton.lead l on l.tenant_id = x.tenant_id and l.id = x.lead_id and l.partner_id = x.partner_id

@@ -22,7 +22,9 @@ from app.domain.matching import (
 from app.domain.view import lead_view
 from app.schemas.queries import LeadFilter
 
-_DOCUMENTS = ("company", "provenance", "context", "missing", "decision", "outcome", "due", "contact", "metadata")
+_DOCUMENTS = (
+    "company", "provenance", "context", "missing", "decision", "outcome", "due", "contact", "metadata", "claim",
+)  # fmt: skip
 _COLUMNS = """
 l.tenant_id, l.id, l.partner_id, l.external_id, l.playbook_id, l.test, l.status, l.stage, l.owner_organization_id,
 l.owner_role, l.company, l.provenance, l.context, l.completeness, l.missing, l.decision, l.outcome, l.due, l.due_at,
@@ -39,7 +41,11 @@ select l.*,
       and a.partner_id = l.partner_id) as assignee,
   (select m.document from baton.annotation m
     where m.tenant_id = l.tenant_id and m.subject_id = l.id and m.organization_id = $2
-      and m.partner_id = l.partner_id) as metadata
+      and m.partner_id = l.partner_id) as metadata,
+  (select json_build_object('status', k.status, 'claimed_at', k.claimed_at, 'expires_at', k.expires_at)
+    from baton.claimed_lead j
+    join baton.claim k on k.tenant_id = j.tenant_id and k.id = j.claim_id and k.partner_id = j.partner_id
+    where j.tenant_id = l.tenant_id and j.lead_id = l.id and j.partner_id = l.partner_id) as claim
 from ({}) l
 """
 _PROGRAM = """l.program_id = (

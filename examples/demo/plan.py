@@ -34,7 +34,15 @@ B_FIRST = "B-00026"
 A_SECOND = "A-00066"
 B_CREATED, B_SAME = 98, 1
 
-# 21 rows of B (20 companies) are also in A's file; one of them is faulty, and of one B was first.
+B_ALSO_A = frozenset(
+    {
+        *("B-00007", "B-00011", "B-00013", "B-00015", "B-00022", "B-00026", "B-00029", "B-00034", "B-00035"),
+        *("B-00043", "B-00044", "B-00050", "B-00052", "B-00056", "B-00057", "B-00068", "B-00069", "B-00079"),
+        *("B-00087", "B-00093", "B-00095"),
+    }
+)
+"""21 rows of B name 20 companies that are also in A's file; one of them is faulty, and of one B was first."""
+TURNED_AWAY = {"Vendor A": {A_SECOND}, "Vendor B": set(B_ALSO_A - {"B-00034", B_FIRST})}
 A_HELD, A_TURNED_AWAY = 120, 1
 B_HELD, B_TURNED_AWAY = 80, 19
 LEADS = 220
@@ -110,6 +118,10 @@ B_ASKED = "B-00053"
 
 HANDED_OVER = 32  # 20 of A, 12 of B; one more later, which is ignored
 PULLED = 30
+
+
+STILL_OWED = 8
+"""Outcomes not yet due at the end: of the seven leads with interim feedback and of the one that was ignored first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,7 +183,6 @@ async def test_an_accepted_lead_says_what_is_due_and_who_owns_it(world: World) -
     assert [event["type"] for event in timeline["items"]] == ["lead.received", "lead.accepted"]
 
 
-@pytest.mark.xfail(strict=True, reason="the partner's view of a lead has no `claim` yet (contract 4)")
 async def test_the_partner_sees_its_claim(world: World) -> None:
     lead = await world.open_lead("A-CLAIM", company={"name": "株式会社請求", "corporate_number": "5999901000003"})
     assert differences({"status": TEXT, "expires_at": TIME}, lead["claim"]) == []

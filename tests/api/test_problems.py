@@ -100,7 +100,7 @@ STATUSES = {
     405: "method-not-allowed",
     406: "not-acceptable",
     409: "conflict external-id-in-use idempotency-key-in-flight lead-not-open handover-pending handover-not-pending "
-    "outcome-exists obligation-open playbook-not-agreed",
+    "outcome-exists consultation-not-open obligation-open playbook-not-agreed",
     412: "stale-version",
     413: "payload-too-large",
     414: "uri-too-long",

@@ -233,6 +233,31 @@ async def test_another_address_has_to_pass_a_test_of_its_own(api, receive):
     assert {json.loads(request.body)["type"] for request in (*old.requests, *new.requests)} == {"endpoint.test"}
 
 
+async def test_what_was_under_way_to_the_old_address_does_not_let_the_new_one_in(api, receive):
+    hold = asyncio.Event()
+
+    async def slowly(_) -> bytes:
+        await hold.wait()
+        return reply(200)
+
+    async def refuse(_) -> bytes:
+        return reply(500)
+
+    old, new = await receive(slowly), await receive(refuse)
+    lane = await api.bench.endpoint(old.url, TENANT, PARTNER)
+    endpoint = (await api.call("GET", "/webhook-endpoints")).json()["items"][0]
+    async with api.bench.worker():
+        await api.bench.emit_and_wake(TENANT, PARTNER)
+        await old.until(1)
+        await api.call("PATCH", f"/webhook-endpoints/{endpoint['id']}", {"url": new.url}, If_Match='"1"')
+        await new.until(1)
+        hold.set()
+        await api.bench.until("exists (select from baton.delivery where lane_id = $1 and state = 'delivered')", lane)
+        await api.bench.idle(lane)
+
+    assert await api.status(endpoint) == "pending"
+
+
 async def test_a_disabled_endpoint_is_enabled_by_its_test_and_gets_what_was_parked(api, receive):
     well = asyncio.Event()
 

@@ -33,6 +33,7 @@ def test_the_clocks_are_those_of_the_contract():
         "progress_owed": (10, "business_days", "owner"),
         "handover_response": (240, "business_minutes", "receiver"),
         "answer_owed": (480, "business_minutes", "giver"),
+        "consultation_response": (240, "business_minutes", "consulted"),
         "feedback_owed": (960, "business_minutes", "owner"),
         "outcome_owed": (20, "business_days", "owner"),
         "revisit": (480, "business_minutes", "owner"),

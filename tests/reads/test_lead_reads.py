@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from app.domain.ids import Prefix, show
-from tests.reads.world import World, lead
+from tests.reads.world import World, example, lead
 
 AT = datetime.fromisoformat("2026-11-10T01:00:00Z")
 SAMPLE = {"name": "株式会社リード商事", "corporate_number": "7999901000001"}
@@ -162,7 +162,7 @@ async def test_actions_say_what_may_be_done_now_and_what_is_missing(world: World
     await world.admin.execute("update baton.lead set status = 'open' where id = $1", lead_id)
     opened = {one["command"]: one for one in (await world.get(by, path))["items"]}
     assert {name for name, one in opened.items() if one["allowed"]} == {
-        "update", "note", "activity", "outcome", "assign",
+        "update", "note", "activity", "outcome", "consult", "assign",
     }  # fmt: skip
     assert opened["handover"]["missing"] == [
         "/context/pain_points", "/context/temperature", "/context/bant/need", "completeness:0.6",
@@ -172,3 +172,58 @@ async def test_actions_say_what_may_be_done_now_and_what_is_missing(world: World
     theirs = {one["command"]: one for one in (await world.get(client, path))["items"]}
     assert not theirs["outcome"]["allowed"]
     assert theirs["outcome"]["rule"] == "stages.awareness.may.outcome"
+
+
+STATES = {
+    "received": {"status": "received"},
+    "open with the partner": {"status": "open"},
+    "open with internal sales": {"status": "open", "owner_role": "internal_sales", "stage": "negotiation"},
+    "closed": {"status": "closed"},
+    "not accepted": {"status": "not_accepted"},
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("consulted", [["technical"], ["internal_sales"], ["partner", "customer_success"], []], ids=str)
+async def test_actions_and_enforcement_agree_on_who_may_consult_whom(world: World, state: str, consulted: list[str]):
+    held = STATES[state]
+    document = example("playbook.yaml")
+    for stage in document["stages"]:
+        stage["consulted"] = consulted
+    playbook = uuid4()
+    await world.insert(
+        "playbook", id=playbook, program_id=world.program, version=1000 + playbook.int % 10**6, status="superseded",
+        document=document, comment="", proposed_by=world.tenant, proposed_at=AT,
+    )  # fmt: skip
+    lead_id = await world.post(world.actor(world.partner_a), f"R-{uuid4().hex[:8]}")
+    owner = world.tenant if "owner_role" in held else world.partner_a
+    async with world.admin.transaction():
+        await world.admin.execute(
+            "update baton.lead set status = $2, stage = $3, playbook_id = $4, owner_role = $5, owner_organization_id = $6"
+            " where id = $1",
+            lead_id, held["status"], held.get("stage", "awareness"), playbook, held.get("owner_role", "partner"), owner,
+        )  # fmt: skip
+    path, allowed_of_some = f"/v1/leads/{lead(lead_id)}", False
+    callers = [
+        world.actor(world.partner_a), world.actor(world.partner_a, "manager"), world.actor(),
+        world.actor(None, "technical"), world.actor(None, "internal_sales", "manager"),
+    ]  # fmt: skip
+    for caller in callers:
+        items = (await world.get(caller, f"{path}/actions"))["items"]
+        (said,) = [one for one in items if one["command"] == "consult"]
+        done, rules = [], set()
+        for role in ("technical", "internal_sales", "partner", "customer_success", "manager"):
+            answer = await world.send(
+                caller, "POST", f"{path}/consultations", json={"role": role, "question": "連携できますか"}
+            )
+            if answer.status_code == 201:
+                done.append(role)
+                assert next(iter(answer.json())) == "purpose"
+            else:
+                rules.add(answer.json()["playbook"]["rule"])
+        assert said["allowed"] == bool(done), (said, done, rules)
+        assert set(done) <= set(consulted)
+        assert said["allowed"] or said["rule"] in rules
+        allowed_of_some |= said["allowed"]
+    itself = {"open with the partner": "partner", "open with internal sales": "internal_sales"}
+    assert allowed_of_some == (state in itself and bool(set(consulted) - {itself.get(state)}))

@@ -18,7 +18,7 @@ from app.db.session import Database
 from app.domain.actor import Actor, Side
 from app.domain.errors import UnauthenticatedError
 from app.domain.ids import Prefix, show
-from app.routers import kpis, leads_read, programs_read, work
+from app.routers import consultations, kpis, leads_read, programs_read, work
 from app.routers.edge import Services, include, install
 from app.schemas.leads import LeadIn
 from app.security.cursors import CursorSealer
@@ -34,7 +34,13 @@ PROVENANCE = {
     "appi_relation": "entrustment",
     "basis": "legitimate_interest",
 }
-ROUTERS: tuple[APIRouter, ...] = (leads_read.router, kpis.router, work.router, programs_read.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    leads_read.router,
+    consultations.router,
+    kpis.router,
+    work.router,
+    programs_read.router,
+)
 
 
 def example(name: str) -> dict:

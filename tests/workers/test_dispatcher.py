@@ -165,6 +165,40 @@ async def test_the_late_answer_of_a_stalled_worker_changes_nothing(bench, receiv
     assert "1 leases were lost" in caplog.text
 
 
+async def test_the_late_answer_of_a_stalled_worker_does_not_end_the_lease_of_another(bench, receive, egress):
+    tenant, answers = uuid4(), iter([reply(500), reply(200)])
+
+    async def answer(_) -> bytes:
+        return next(answers)
+
+    receiver = await receive(answer)
+    lane = await bench.endpoint(receiver.url, tenant)
+    await bench.emit(tenant)
+    await bench.publish()
+    clients = [Stalled(egress), Stalled(egress)]
+    first, second = (Dispatcher(bench.database, client, bench.keys) for client in clients)
+    for dispatcher, client in zip((first, second), clients, strict=True):
+        await dispatcher.start()
+        await dispatcher.cycle()
+        await client.posted.wait()
+        if dispatcher is first:
+            await bench.lose_leases()
+            await Reaper(bench.database).cycle()
+
+    clients[0].go.set()
+    await first.stop()
+    assert await bench.states(lane) == ["leased"]
+    assert [row["n"] for row in await bench.attempts(lane)] == [1]
+    clients[1].go.set()
+    await second.stop()
+
+    assert await bench.states(lane) == ["delivered"]
+    assert [(row["n"], row["error"], row["status"]) for row in await bench.attempts(lane)] == [
+        (1, "worker_lost", None),
+        (2, None, 200),
+    ]
+
+
 async def test_several_workers_send_each_delivery_once_and_no_endpoint_gets_more_than_four_at_a_time(bench, receive):
     tenant = uuid4()
 

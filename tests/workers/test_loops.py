@@ -26,6 +26,19 @@ async def transactions(postgres, bench) -> int:
         await connection.close()
 
 
+@pytest.fixture
+async def no_autovacuum(postgres):
+    """Autovacuum's transactions would be counted too."""
+    connection = await asyncpg.connect(postgres.admin_url())
+    await connection.execute("alter system set autovacuum = off")
+    await connection.execute("select pg_reload_conf()")
+    yield
+    await connection.execute("alter system reset autovacuum")
+    await connection.execute("select pg_reload_conf()")
+    await connection.close()
+
+
+@pytest.mark.usefixtures("no_autovacuum")
 async def test_an_idle_worker_sends_at_most_one_statement_a_second(bench, postgres):
     async with bench.worker():
         await asyncio.sleep(1.5)

@@ -46,12 +46,8 @@ async def _funnel(world: World) -> None:
         mine, asked = {"program": plan.PROGRAM}, {"program": plan.PROGRAM, "partner": world.caller(vendor).organization}
         for which in ("funnel", "reasons"):
             theirs, ours = await _kpi(world, vendor, which, mine), await _kpi(world, "sales", which, asked)
-            what = f"{which} of {who}: what it reads and what the client reads; differences"
-            count = len(ours)
-            show.check(
-                "Baton", what, [], [one for one in theirs if one not in ours], f"{count} rows, counted from one ledger"
-            )
-            show.check("Baton", f"{which} of {who}: rows on either side", count, len(theirs))
+            what = f"{which} of {who}, as it and as the client read it; differences"
+            show.check("Baton", what, [], _apart(theirs, ours), f"{len(ours)} rows, counted from one ledger")
         item = (await _kpi(world, "sales", "funnel", asked))[0]
         show.check("Baton", f"counts {who}'s funnel as it was played", asdict(expected), _counted(item))
         rows.append([who, *_row(item)])
@@ -70,6 +66,10 @@ async def _funnel(world: World) -> None:
         "win_rate",
     ]
     show.keep("The funnel 商談化の推移", ["", *(name.replace("_", " ") for name in columns)], rows)
+
+
+def _apart(theirs: list[Any], ours: list[Any]) -> list[Any]:
+    return [one for one in theirs if one not in ours] + [one for one in ours if one not in theirs]
 
 
 async def _kpi(world: World, name: str, which: str, params: dict[str, str]) -> list[dict[str, Any]]:
@@ -97,9 +97,14 @@ def _row(item: dict[str, Any]) -> list[str]:
 async def _debt(world: World) -> None:
     sides = ("sales", "partner_a", "partner_b")
     asked = {"program": plan.PROGRAM}
-    figures = {
-        name: (await world.caller(name).get("/v1/kpis/feedback-debt", params=asked)).body["overdue"] for name in sides
-    }
+    found = {name: (await world.caller(name).get("/v1/kpis/feedback-debt", params=asked)).body for name in sides}
+    figures = {name: body["overdue"] for name, body in found.items()}
+    theirs = [item for name in sides[1:] for item in found[name]["items"]]
+    open_now = sum(item["open"] for item in theirs)
+    what = "outcomes that are still owed to the vendors, none of them late"
+    world.show.check("Baton", what, plan.STILL_OWED, open_now, "interim feedback ends no obligation")
+    what = "what is owed, as the vendors and as the client read it; differences"
+    world.show.check("Baton", what, [], _apart(theirs, found["sales"]["items"]))
     why = "every handover answered, every outcome or news of it told"
     if world.show.check("Baton", "feedback debt that each side sees", dict.fromkeys(sides, 0), figures, why):
         world.show.conclude("feedback debt: 0")

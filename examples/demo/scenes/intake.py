@@ -155,8 +155,12 @@ async def _adjudicated(world: World) -> None:
                 f"has decided {who}'s {len(leads)} leads",
                 expected,
                 tally,
-                "the first claim holds, however the company is spelt",
+                "the first claim holds",
             )
+            away = {lead["external_id"] for lead in leads if lead["status"] == "not_accepted"}
+            what = f"turns away leads of {who}; others than those the other one held"
+            why = f"{len(away)}: by number, or by name with domain or telephone, however they are spelt"
+            show.check("Baton", what, set(), away ^ plan.TURNED_AWAY[who], why)
     show.check("Baton", "holds leads in all", total, seen)
     await _examples(world)
 
