@@ -26,7 +26,9 @@ S, I, U, D = "select", "insert", "update", "delete"
 LIMITS = "set local lock_timeout = '3s'; set local statement_timeout = '30s';"
 
 TABLES = """
-alter table baton.program add column if not exists product text, add column if not exists pilot boolean not null default false;
+alter table baton.program
+  add column if not exists product text,
+  add column if not exists pilot boolean not null default false;
 alter table baton.playbook
   add column if not exists answers_id uuid,
   add column if not exists review_on date,
@@ -67,7 +69,7 @@ NEW = {
     "playbook_review": {"worker": {S: ANY, I: TENANT, D: ANY}},
 }
 
-# Who else agreed, or proposed in another's name, was left to the application alone.
+# Who else agreed or proposed, and the queue of all versions, were left to the application alone.
 NARROWER = {
     ("agreement", "partner", S): f"{TENANT} and {KNOWN} and {OF_PLAYBOOK.format(table='agreement')}",
     ("agreement", "partner", I): (
@@ -75,6 +77,10 @@ NARROWER = {
     ),
     ("agreement", "internal", I): f"{TENANT} and organization_id = (select baton.oid())",
     ("playbook", "partner", I): f"{MEMBER} and proposed_by = (select baton.oid()) and status = 'proposed'",
+    **{
+        ("ratification", "partner", verb): f"{TENANT} and {OF_PLAYBOOK.format(table='ratification')}"
+        for verb in (S, I, U)
+    },
     ("playbook", "internal", I): f"{TENANT} and proposed_by = (select baton.oid()) and status = 'proposed'",
 }
 BEFORE = {
@@ -83,6 +89,7 @@ BEFORE = {
     ("agreement", "internal", I): TENANT,
     ("playbook", "partner", I): MEMBER,
     ("playbook", "internal", I): TENANT,
+    **{("ratification", "partner", verb): TENANT for verb in (S, I, U)},
 }
 
 
@@ -92,7 +99,8 @@ def _policy(table: str, login: str, verb: str, *, using: str | None = None, chec
 
 
 def _held(table: str, login: str, verb: str, predicate: str) -> None:
-    _policy(table, login, verb, using=None if verb == I else predicate, check=predicate if verb == I else None)
+    check = predicate if verb in (I, U) else None
+    _policy(table, login, verb, using=None if verb == I else predicate, check=check)
 
 
 def _replace(policies: dict[tuple[str, str, str], str]) -> None:

@@ -45,8 +45,18 @@ _EXPORTS = ("application/json", "text/csv")
 _BOM = "\ufeff"  # without it Excel takes the names for another encoding
 
 
-def _also(kind: str) -> dict[int | str, dict[str, object]]:
-    return {200: {"content": {kind: {"schema": {"type": "string"}}}, "description": "By Accept."}}
+_SHEET = (
+    "program,version,playbook,decision,organization,organization_name,client,at,comment,document_hash\r\n"
+    "smb-inside-sales,1,pbk_…,agreed,org_…,株式会社サンプル商事,,2026-11-20T01:30:00Z,,9f86d081884c7d65…\r\n"
+)
+_PAGE = (
+    "# Changes of smb-inside-sales: version 1 → 2\n\n## Clocks\n\n- Answer to a handover: 240 → 120 business minutes\n"
+)
+
+
+def _also(kind: str, example: str) -> dict[int | str, dict[str, object]]:
+    content = {kind: {"schema": {"type": "string"}, "example": example}}
+    return {200: {"content": content, "description": "By Accept."}}
 
 
 @router.get(
@@ -87,7 +97,7 @@ async def propose(program: Program, body: ProposalIn, tx: Tx, by: Caller) -> JSO
     operation_id="export_agreements",
     summary="Export who agreed to what and when",
     response_model=AgreementsOut,
-    responses=document(errors.NotFoundError) | _also("text/csv"),
+    responses=document(errors.NotFoundError) | _also("text/csv", _SHEET),
 )
 @opens("playbooks:read", produces=_EXPORTS)
 async def export(request: Request, program: Program, tx: Tx, by: Caller) -> Response:
@@ -131,7 +141,7 @@ async def read(playbook: PlaybookId, tx: Tx, by: Caller) -> JSONBytes:
     operation_id="diff_playbook",
     summary="Read what a version changes",
     response_model=DiffOut,
-    responses=document(errors.NotFoundError, errors.ValidationFailedError) | _also("text/markdown"),
+    responses=document(errors.NotFoundError, errors.ValidationFailedError) | _also("text/markdown", _PAGE),
 )
 @opens("playbooks:read", produces=_DIFFS)
 async def diff(

@@ -21,6 +21,7 @@ from app.domain.errors import (
     ConflictError,
     NotFoundError,
     NotPermittedError,
+    OverloadedError,
     PlaybookInvalidError,
     ValidationFailedError,
 )
@@ -42,6 +43,8 @@ _SHOWN_FAULTS = 50
 _NOBODY = UUID(int=0)
 _PROVING = asyncio.Semaphore(2)
 """Proofs at a time in one process: each keeps a processor busy for up to seconds."""
+_WAITING = asyncio.Semaphore(8)
+"""Proofs that run or wait; each of a proposal holds a connection meanwhile."""
 
 
 def _needs_manager(actor: Actor) -> None:
@@ -71,7 +74,9 @@ def _proof(document: Mapping[str, object]) -> tuple[Playbook | None, tuple[Fault
 
 async def _proved(document: Mapping[str, object]) -> tuple[Playbook | None, tuple[Fault, ...]]:
     """Read and prove a document beside the event loop, so that other requests are answered meanwhile."""
-    async with _PROVING:
+    if _WAITING.locked():
+        raise OverloadedError("Too many playbooks are being checked at once.", retry_after=5)
+    async with _WAITING, _PROVING:
         return await asyncio.to_thread(_proof, document)
 
 
@@ -108,6 +113,7 @@ async def propose(tx: Transaction, actor: Actor, name: str, body: ProposalIn) ->
     With `answers` it is a counter-proposal: the version that it answers is declined.
     """
     _needs_manager(actor)
+    await agreements.find_program(tx, actor, name)
     playbook, faults = await _proved(body.document)
     if playbook is None or faults:
         raise _refusal(faults)

@@ -21,6 +21,7 @@ _QUERIES = {
     "/v1/consultations": ["side=asker", "side=asked"],
     "/v1/handovers": ["side=giver", "side=receiver"],
     "/v1/programs/{program}/playbook": ["lang=ja", "lang=en"],
+    "/v1/playbooks/{playbook}/diff": ["lang=ja"],
 }  # fmt: skip
 """What is asked besides the plain path."""
 
