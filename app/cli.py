@@ -31,7 +31,9 @@ def _api(settings: Settings, args: argparse.Namespace) -> None:
 
     from app.logs import configure  # noqa: PLC0415
     from app.main import create_app  # noqa: PLC0415
+    from app.up import require_database  # noqa: PLC0415
 
+    require_database(settings)
     configure(settings.log_format)
     listener = socket.socket(fileno=args.fd) if args.fd is not None else None
     config = uvicorn.Config(
@@ -54,8 +56,10 @@ def _api(settings: Settings, args: argparse.Namespace) -> None:
 def _worker(settings: Settings, args: argparse.Namespace) -> None:
     del args
     from app.logs import configure  # noqa: PLC0415
+    from app.up import require_database  # noqa: PLC0415
     from app.worker import run  # noqa: PLC0415
 
+    require_database(settings)
     configure(settings.log_format)
 
     async def main() -> None:
