@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
+from app.domain.events import CATALOGUE
 from app.domain.playbook import PERFORMERS, Playbook, Stage
 
 NOTIFIABLE = frozenset({"owed_by", "waiting", "fallback"})
