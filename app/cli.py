@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -35,9 +36,12 @@ def _api(settings: Settings, args: argparse.Namespace) -> None:
 
     require_database(settings)
     configure(settings.log_format)
+    app = create_app(settings)
+    gc.freeze()  # what is there now stays: the collector need not walk it again and again
+    gc.set_threshold(10_000, 20, 20)
     listener = socket.socket(fileno=args.fd) if args.fd is not None else None
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
