@@ -439,16 +439,16 @@ async def test_lint_says_what_is_wrong_in_both_languages_and_stores_nothing(worl
     assert (good["valid"], good["faults"], good["more_faults"]) == (True, [], 0)
     assert "clock handover_response | within | 240 business minutes\n" in good["rendering"]
     bad = document()
-    bad["stages"][2]["clocks"] = []
+    bad["stages"][2]["exits"] = []
     found = await lint(world, {"document": bad})
     assert (found["valid"], found["faults"]) == (
         False,
         [
             {
-                "pointer": "/stages/2/clocks",
-                "code": "stage.clock",
-                "message": "Name a clock that runs in `negotiation`.",
-                "message_ja": "`negotiation` の期限を指定してください。",
+                "pointer": "/stages/2/exits",
+                "code": "stage.exit",
+                "message": "Say how `negotiation` is left.",
+                "message_ja": "`negotiation` の出口を指定してください。",
             }
         ],
     )
