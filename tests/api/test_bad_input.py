@@ -330,7 +330,7 @@ _EXTREMES: Final = {
     "number": [1e308, -1e308, 0],
     "array": [[], [None], [[]], [{}] * 300],
 }  # fmt: skip
-_TEXTS: Final = ["", " ", "x" * 5_000, "\u202e\ufeff\u0001\x7f", "\U0010ffff", "１２３", "../../etc/passwd", "America", "' or 1=1 --", "0" * 40]  # fmt: skip
+_TEXTS: Final = ["", "x" * 5_000, "\u202e\ufeff\u0001\x7f", "\U0010ffff", "../../etc/passwd", "America", "' or 1=1 --"]
 
 
 def _extremes(branches: list[dict[str, Any]]) -> Iterator[Any]:
@@ -348,6 +348,23 @@ def _with(body: Any, way: tuple[str, ...], value: Any) -> Any:
     if way[0] == "[]":
         return [_with(body[0] if isinstance(body, list) and body else None, way[1:], value)]
     return {**(body if isinstance(body, dict) else {}), way[0]: _with((body or {}).get(way[0]), way[1:], value)}
+
+
+async def test_what_is_refused_here_is_open_to_somebody(people: Population) -> None:
+    """Or all these refusals would prove nothing."""
+    shut: list[str] = []
+    for key, _ in writing(people):
+        if key[0] != "POST" or "{" not in key[1]:
+            continue
+        held = {**people.objects["i"], **people.objects["a"]}
+        if "{endpoint}" in key[1] or "{delivery}" in key[1]:
+            held = people.objects["a"]
+        path = _PARAMETER.sub(lambda match, held=held: PLAIN.get(match[1]) or held[KINDS[match[1]][0]], key[1])
+        body = valid(people, key)
+        statuses = [(await people.world.call(who, "POST", path, body)).status_code for who in ("a_all", "i_all")]
+        if set(statuses) <= {401, 403, 404}:
+            shut.append(f"{named(key, '')}{statuses}")
+    assert not shut, "\n".join(shut)
 
 
 async def test_an_extreme_value_is_taken_or_refused_but_never_breaks_anything(people: Population) -> None:
@@ -393,8 +410,8 @@ async def test_bad_paths_and_queries_of_reads_are_refused(people: Population, un
     wrong: list[str] = []
     world = people.world
     values = [
-        "", "\0", "x" * 3000, "-1", "99999999999999999999999", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00",
-        f"{CANARY}'--", "%", "\u202e", "\U0010ffff", "0001-01-01", "9999-12-31", "true", "null", "1e400",
+        "", "\0", "x" * 3000, "99999999999999999999999", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00",
+        f"{CANARY}'--", "\u202e", "\U0010ffff", "0001-01-01", "9999-12-31",
     ]  # fmt: skip
     at_once = asyncio.Semaphore(8)
 

@@ -140,7 +140,6 @@ INTAKE: Final[list[Move]] = [
     ("partner_a", "PATCH", "/v1/leads/{open}", {"context": {"temperature": "boiling"}}, *_INVALID),
     ("partner_a", "PATCH", "/v1/leads/{open}", {"metadata": {"a b": "x"}}, *_INVALID),
     ("technical", "PATCH", "/v1/leads/{open}", {"context": {"personality": "x"}}, *_NOT_PERMITTED),
-    ("manager", "POST", "/v1/playbooks/{playbook}/agree", {}, 409, "conflict"),
     ("sales", "POST", "/v1/playbooks/{playbook}/agree", {}, 403, "insufficient-scope"),
     ("manager", "POST", "/v1/programs/smb-inside-sales/playbooks", {"document": {}, "comment": "x"}, 422, "playbook-invalid"),
     ("manager", "POST", "/v1/escalations/{late.escalation}/snooze", {"until": "2029-01-01T00:00:00Z", "reason": "x"}, *_INVALID),
