@@ -14,13 +14,13 @@ depends_on = None
 TENANT = "tenant_id = (select baton.tid())"
 ANY = "true"
 MEMBER = f"""{TENANT} and exists (select 1 from baton.enrolment e
-  where e.tenant_id = playbook.tenant_id and e.program_id = playbook.program_id)"""
+  where e.tenant_id = playbook.tenant_id and e.program_id = playbook.program_id)"""  # noqa: S608
 KNOWN = "(organization_id in ((select baton.oid()), (select baton.tid())))"
 OF_PLAYBOOK = (
     "exists (select 1 from baton.playbook p where p.tenant_id = {table}.tenant_id and p.id = {table}.playbook_id)"
 )
 
-S, I, U, D = "select", "insert", "update", "delete"
+S, I, U, D = "select", "insert", "update", "delete"  # noqa: E741  # the verbs of the table below
 
 # Waiting for a lock must not make requests queue behind it; nothing here touches a large table.
 LIMITS = "set local lock_timeout = '3s'; set local statement_timeout = '30s';"
