@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -31,11 +32,16 @@ def _api(settings: Settings, args: argparse.Namespace) -> None:
 
     from app.logs import configure  # noqa: PLC0415
     from app.main import create_app  # noqa: PLC0415
+    from app.up import require_database  # noqa: PLC0415
 
+    require_database(settings)
     configure(settings.log_format)
+    app = create_app(settings)
+    gc.freeze()  # what is there now stays: the collector need not walk it again and again
+    gc.set_threshold(10_000, 20, 20)
     listener = socket.socket(fileno=args.fd) if args.fd is not None else None
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -54,8 +60,10 @@ def _api(settings: Settings, args: argparse.Namespace) -> None:
 def _worker(settings: Settings, args: argparse.Namespace) -> None:
     del args
     from app.logs import configure  # noqa: PLC0415
+    from app.up import require_database  # noqa: PLC0415
     from app.worker import run  # noqa: PLC0415
 
+    require_database(settings)
     configure(settings.log_format)
 
     async def main() -> None:

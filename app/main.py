@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 
 from app.db.session import Address, Database, Login
 from app.routers import (
+    agreements,
     assurance,
     consultations,
     destinations,
@@ -52,6 +53,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     outcomes.router,
     consultations.router,
     programs.router,
+    agreements.router,
     programs_read.router,
     events.router,
     webhooks.router,

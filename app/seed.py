@@ -15,7 +15,7 @@ from app.playbook_file import read
 from app.schemas.identity import ClientIn, PartnerIn
 from app.schemas.programs import EnrolmentIn, ProgramIn, ProposalIn
 from app.security.keyring import MasterKeys
-from app.services import calendars, organizations, programs, tenants
+from app.services import agreements, calendars, organizations, programs, tenants
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PROGRAM = "smb-inside-sales"
@@ -79,10 +79,10 @@ class _Seeder:
         document = dict(read(EXAMPLES / "playbook.yaml"))
         async with self._database.transaction(proposer) as tx:
             body = ProposalIn(document=document, comment="The default playbook")
-            playbook_id = programs.read_id((await programs.propose(tx, proposer, PROGRAM, body))["id"])
+            playbook_id = agreements.read_id((await agreements.propose(tx, proposer, PROGRAM, body))["id"])
         for manager in others:
             async with self._database.transaction(manager) as tx:
-                await programs.agree(tx, manager, playbook_id)
+                await agreements.agree(tx, manager, playbook_id)
         async with self._database.begin(Identity(Login.WORKER, self._tenant_id)) as tx:
             await ratification.ratify(tx, self._tenant_id, playbook_id)
 

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # the driver ships none
+
 from app.db.migrate import migrate
 from app.db.session import Address, Database, Login
 from app.domain.errors import ConflictError
@@ -41,6 +43,13 @@ def master_keys(settings: Settings) -> MasterKeys:
         raise StartError(f"BATON_MASTER_KEY: {error}") from None
 
 
+def require_database(settings: Settings) -> None:
+    """Raise StartError unless a process can reach a database with logins of its own."""
+    if settings.database_url is None:
+        raise StartError("BATON_DATABASE_URL is not set; `baton up` without it starts an embedded database")
+    master_keys(settings)
+
+
 def passwords_of(settings: Settings) -> dict[Login, str]:
     """Return the database password of each login."""
     keys = master_keys(settings)
@@ -60,6 +69,8 @@ async def create_tenant(settings: Settings, key: str, name: str) -> dict[str, st
             made = await tenants.create(tx, keys, key=key, name=name)
     except ConflictError as error:
         raise StartError(error.detail) from None
+    except (OSError, asyncpg.PostgresError) as error:
+        raise StartError(f"the tenant cannot be created, is the database migrated? {type(error).__name__}") from None
     finally:
         await database.stop()
     return made.shown()

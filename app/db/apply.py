@@ -76,7 +76,7 @@ async def apply(case: Case, effects: Effects, facts: Facts, *, public_url: str =
     """Write the effects of a decision and bring the case up to date with them."""
     writes = Writes()
     journal = journal_of(case, writes)
-    playbook = _standing(case, effects)
+    playbook, effects = _standing(case, effects)
     handover, steps = _settled(case, effects, facts)
     opened = _requested(case, effects.request, facts) if effects.request else None
     current = opened or handover
@@ -126,11 +126,14 @@ def journal_of(case: Case, writes: Writes) -> Journal:
     )  # fmt: skip
 
 
-def _standing(case: Case, effects: Effects) -> Playbook:
-    """A lead keeps the playbook of its stage; entering a stage brings it under the version in force."""
-    if effects.stage != case.lead.stage and effects.stage in case.in_force.stages:
-        return case.in_force
-    return case.playbook
+def _standing(case: Case, effects: Effects) -> tuple[Playbook, Effects]:
+    """A lead keeps the playbook of its stage; entering a stage brings it under the version in force.
+
+    A stage that the version in force does not have is entered as the one which names it in `was`.
+    """
+    if effects.stage == case.lead.stage or (heir := case.in_force.heir(effects.stage)) is None:
+        return case.playbook, effects
+    return case.in_force, replace(effects, stage=heir)
 
 
 def _settled(case: Case, effects: Effects, facts: Facts) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:

@@ -152,18 +152,6 @@ class Transaction:
         """Whether the commit should be followed by a wake-up."""
         return self._wakes
 
-    @asynccontextmanager
-    async def savepoint(self) -> AsyncGenerator[None]:
-        """Undo what the block wrote when it raises, and keep the transaction usable."""
-        connection = await self._open()
-        await connection.execute("savepoint step")
-        try:
-            yield
-        except BaseException:
-            await connection.execute("rollback to savepoint step")
-            raise
-        await connection.execute("release savepoint step")
-
     async def finish(self, *, commit: bool) -> None:
         """End the transaction; only `Database.transaction` calls this."""
         connection, self._connection = self._connection, None

@@ -4,7 +4,7 @@ One command may write several events; they share their moment and their request.
 what was refused, and of each actor the one role in which it acted. Decides nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
@@ -181,11 +181,8 @@ class Reader:
         return Actor(self.tenant_id, lead.organization_of(side), _NOBODY, side, frozenset(roles), frozenset())
 
     def stage(self, key: str) -> str:
-        """Return what the playbook calls a stage: by its key, or by what it was."""
-        if key in self.playbook.stages:
-            return key
-        stages = cast("Sequence[Mapping[str, object]]", self.playbook.document.get("stages") or ())
-        return next((str(stage["key"]) for stage in stages if stage.get("was") == key), key)
+        """Return what the playbook calls a stage; one that no stage of it continues keeps its name."""
+        return self.playbook.heir(key) or key
 
     def party(self, said: Mapping[str, str]) -> Party:
         """Return the party that an event names."""

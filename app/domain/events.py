@@ -64,6 +64,8 @@ _MEANINGS = {
     "escalation.resolved": "What was owed has been done, or was waived.",
     "playbook.proposed": "A new version of the playbook was proposed.",
     "playbook.agreed": "All sides agreed; the version is in force.",
+    "playbook.declined": "A proposed version was declined; a counter-proposal may follow.",
+    "playbook.review_due": "The day has come to look at the rules in force again.",
     "endpoint.disabled": "Deliveries to an endpoint were stopped.",
     "endpoint.test": "A test of an endpoint.",
 }

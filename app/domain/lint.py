@@ -77,6 +77,32 @@ def _stages(playbook: Playbook) -> Iterator[Fault]:
             )  # fmt: skip
 
 
+def _continued(playbook: Playbook) -> Iterator[Fault]:
+    claimed: set[str] = set(playbook.stages)
+    for index, stage in enumerate(playbook.stages.values()):
+        for former in stage.was:
+            if former in claimed:
+                yield Fault(
+                    f"/stages/{index}/was", "stage.was",
+                    f"`{former}` is a stage of this playbook, or another stage was it already.",
+                    f"`{former}` は他の段階と重複しています。",
+                )  # fmt: skip
+            claimed.add(former)
+
+
+def stranded(playbook: Playbook, standing: Iterable[str]) -> tuple[Fault, ...]:
+    """Return a fault for each stage that live leads stand in and that no stage of the playbook continues."""
+    return tuple(
+        Fault(
+            "/stages", "stage.was",
+            f"Leads stand in `{former}`: keep that stage, or list it in `was` of the stage that continues it.",
+            f"`{former}` に進行中のリードがあります。段階を残すか、引き継ぐ段階の `was` に指定してください。",
+        )
+        for former in sorted(set(standing))
+        if playbook.heir(former) is None
+    )  # fmt: skip
+
+
 def _ladders(playbook: Playbook) -> Iterator[Fault]:
     for key, ladder in playbook.ladders.items():
         path = f"/ladders/{key}"
@@ -188,6 +214,7 @@ def _requirements(playbook: Playbook) -> Iterator[Fault]:
 
 _STATIC: tuple[Callable[[Playbook], Iterable[Fault]], ...] = (
     _stages,
+    _continued,
     _ladders,
     _self_approval,
     _reason_paths,

@@ -80,7 +80,10 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage of the customer's journey; RACI: accountable, may act (`may`), consulted, informed."""
+    """A stage of the customer's journey; RACI: accountable, may act (`may`), consulted, informed.
+
+    `was` are the keys of former stages whose leads enter this one when they next change stage.
+    """
 
     key: str
     label: Label
@@ -91,6 +94,7 @@ class Stage:
     exits: tuple[Exit, ...]
     handovers: tuple[Passing, ...]
     may: Mapping[str, tuple[str, ...]]
+    was: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +227,12 @@ class Playbook:
         if held is not None and command in held.may:
             return held.may[command]
         return self.may.get(command, ())
+
+    def heir(self, stage: str) -> str | None:
+        """Return the stage that continues a stage of another version: that of its key, or the one that it `was`."""
+        if stage in self.stages:
+            return stage
+        return next((held.key for held in self.stages.values() if stage in held.was), None)
 
     def label(self, choice_set: str, code: str) -> Label:
         """Return the label of a code of a closed set; an unknown code is shown as itself."""

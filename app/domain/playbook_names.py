@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
+from app.domain.events import CATALOGUE
 from app.domain.playbook import PERFORMERS, Playbook, Stage
 
 NOTIFIABLE = frozenset({"owed_by", "waiting", "fallback"})
@@ -44,7 +45,9 @@ def _of_stage(playbook: Playbook, stage: Stage, path: str, performers: Container
 def _of_ladders(playbook: Playbook) -> Iterator[Fault]:
     for key, rule in playbook.clocks.items():
         yield from _absent(playbook.ladders, [rule.ladder], f"/clocks/{key}/ladder", "ladder")
+        yield from _absent(CATALOGUE, rule.stops, f"/clocks/{key}/stops", "event type")
         for start in rule.starts:
+            yield from _absent(CATALOGUE, [start.on], f"/clocks/{key}/starts", "event type")
             yield from _absent(playbook.roles, start.roles, f"/clocks/{key}/starts", "role")
             yield from _absent(playbook.outcomes, start.results, f"/clocks/{key}/starts", "outcome")
     told = {*playbook.roles, *NOTIFIABLE}

@@ -34,9 +34,14 @@ from app.domain.playbook import (
 from app.domain.playbook_names import Fault, dangling_names
 
 LANGUAGE_VERSION = 1
-_UNITS = ("business_minutes", "elapsed_minutes", "business_days")
-_MAX_WAIT = 400 * 24 * 60
-"""The longest wait, in minutes: business time is looked for no further than 400 days ahead (escalation.md 3.5)."""
+_UNITS = MappingProxyType({"business_minutes": 250 * 8 * 60, "elapsed_minutes": 400 * 24 * 60, "business_days": 250})
+"""The longest wait by unit: business time is looked for no further than 400 days ahead (escalation.md 3.5)."""
+_MOST = 40
+"""Entries of any list or object: nobody could keep more rules in mind, and each is proved against all others."""
+_MOST_CODES = 200
+"""Closed sets, and codes of each."""
+_MOST_FAULTS = 500
+_NAME_LENGTH = 64
 
 
 class PlaybookFaultsError(ValueError):
@@ -56,7 +61,13 @@ class _Node:
         self.faults = faults
 
     def fault(self, rule: str, en: str, ja: str) -> None:
-        self.faults.append(Fault(self.path or "/", rule, en, ja))
+        if len(self.faults) < _MOST_FAULTS:
+            self.faults.append(Fault(self.path[:200] or "/", rule, en, ja))
+
+    def _fits(self, entries: int, most: int = _MOST) -> bool:
+        if entries > most:
+            self.fault("shape.size", f"At most {most} entries are taken here.", f"{most}件以下にしてください。")
+        return entries <= most
 
     def _mapping(self) -> Mapping[object, object] | None:
         return cast("Mapping[object, object]", self.value) if isinstance(self.value, Mapping) else None  # pyright: ignore[reportUnknownMemberType]  # what it holds is found out here
@@ -72,17 +83,24 @@ class _Node:
         if held is None:
             self.fault("shape.object", "An object is expected here.", "オブジェクトが必要です。")
             return self
-        for key in held:
-            if key not in known:
-                self.at(str(key)).fault("shape.unknown", "There is no such field.", "この項目は存在しません。")
+        if self._fits(len(held)):
+            for key in held:
+                if key not in known:
+                    self.at(str(key)).fault("shape.unknown", "There is no such field.", "この項目は存在しません。")
         return self
 
-    def items(self) -> list[tuple[str, "_Node"]]:
+    def items(self, most: int = _MOST) -> list[tuple[str, "_Node"]]:
         held = self._mapping()
         if held is None:
             self.fault("shape.object", "An object is expected here.", "オブジェクトが必要です。")
             return []
-        return [(str(key), _Node(value, f"{self.path}/{key}", self.faults)) for key, value in held.items()]
+        if not self._fits(len(held), most):
+            return []
+        found = [(str(key), _Node(value, f"{self.path}/{key}", self.faults)) for key, value in held.items()]
+        for key, node in found:
+            if not 0 < len(key) <= _NAME_LENGTH:
+                node.fault("shape.name", f"A name has 1 to {_NAME_LENGTH} characters.", "名前が長すぎるか空です。")
+        return found
 
     def list(self, *, optional: bool = False) -> list["_Node"]:
         if self.value is None and optional:
@@ -91,6 +109,8 @@ class _Node:
             self.fault("shape.list", "A list is expected here.", "リストが必要です。")
             return []
         held = cast("list[object]", self.value)  # pyright: ignore[reportUnknownMemberType]  # what it holds is found out here
+        if not self._fits(len(held)):
+            return []
         return [_Node(value, f"{self.path}/{index}", self.faults) for index, value in enumerate(held)]
 
     def text(self, *, limit: int = 200) -> str:
@@ -158,7 +178,7 @@ def _duration(node: _Node) -> Duration:
     if len(given) != 1:
         node.fault("duration.unit", "Exactly one unit is expected.", "単位は一つだけ指定してください。")
         return Duration(1, "business_minutes")
-    amount = node.at(given[0]).number(0, _MAX_WAIT)
+    amount = node.at(given[0]).number(0, _UNITS[given[0]])
     return Duration(int(amount), cast('Literal["business_minutes", "elapsed_minutes", "business_days"]', given[0]))
 
 
@@ -208,7 +228,21 @@ def _stage(node: _Node) -> Stage:
         tuple(exits),
         tuple(handovers),
         _may(node.at("may")),
+        node.at("was").texts(optional=True),
     )
+
+
+def _stages(node: _Node) -> list[Stage]:
+    nodes = node.list()
+    stages = [_stage(one) for one in nodes]
+    taken = {"closed"}
+    for one, stage in zip(nodes, stages, strict=True):
+        if stage.key in taken:
+            one.at("key").fault(
+                "stage.key", "A stage has a key of its own; `closed` is the end.", "段階のキーが重複しています。"
+            )
+        taken.add(stage.key)
+    return stages
 
 
 def _clock(key: str, node: _Node) -> ClockRule:
@@ -299,7 +333,7 @@ def read_playbook(document: Mapping[str, object], playbook_id: UUID, version: in
     root = _Node(document, "", faults).fields(*_FIELDS)
     if root.at("playbook").value != LANGUAGE_VERSION:
         root.at("playbook").fault("language.version", "The language version is 1.", "言語のバージョンは1です。")
-    stages = [_stage(node) for node in root.at("stages").list()]
+    stages = _stages(root.at("stages"))
     playbook = Playbook(
         id=playbook_id,
         program=root.at("program").text(limit=64),
@@ -315,8 +349,10 @@ def read_playbook(document: Mapping[str, object], playbook_id: UUID, version: in
         activities=MappingProxyType({key: _activity(key, node) for key, node in root.at("activities").items()}),
         choices=MappingProxyType(
             {
-                key: MappingProxyType({code: label.fields("en", "ja").label() for code, label in node.items()})
-                for key, node in root.at("choices").items()
+                key: MappingProxyType(
+                    {code: label.fields("en", "ja").label() for code, label in node.items(_MOST_CODES)}
+                )
+                for key, node in root.at("choices").items(_MOST_CODES)
             }
         ),
         form=tuple(_form_field(node) for node in root.at("form").list()),
@@ -327,5 +363,5 @@ def read_playbook(document: Mapping[str, object], playbook_id: UUID, version: in
     if not faults:
         faults.extend(dangling_names(playbook))
     if faults:
-        raise PlaybookFaultsError(faults)
+        raise PlaybookFaultsError(faults[:_MOST_FAULTS])
     return playbook

@@ -6,7 +6,7 @@ it), so it is not walked. The space is finite: stage, owner, pending handover, o
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -16,15 +16,19 @@ from app.domain.business_time import Calendar
 from app.domain.journey import MOVES, Command, Effects, Request, decide, holds, time_out
 from app.domain.lead import CLOSED, OPEN, PENDING_HANDOVER, RECEIVED, Handover, Lead, Outcome, Party
 from app.domain.obligations import Moments, Running, changes
-from app.domain.playbook import Playbook
+from app.domain.playbook import Duration, Exit, Playbook, Requirement
 
 _TENANT, _PARTNER = UUID(int=1), UUID(int=2)
 _THING = UUID(int=3)
 _NOW = datetime(2026, 11, 20, tzinfo=UTC)
 _DAY = date(2026, 12, 1)
+_NO_WAIT = Duration(0, "elapsed_minutes")
+_NOTHING = Exit("closed", Requirement(), "")
 _ALWAYS = Calendar("UTC", tuple(((0, 1440),) for _ in range(7)))
 MAX_STATES = 20_000
 """A playbook whose space is larger is refused: nobody could keep it in mind either."""
+MAX_EFFORT = 1_000_000
+"""Rules looked at, roughly; bounds the time that a hostile playbook can take (the default: 54,000)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Space:
 
 
 class SpaceTooLargeError(Exception):
-    """The playbook has more than MAX_STATES reachable states."""
+    """The playbook has more than MAX_STATES reachable states, or proving them would cost more than MAX_EFFORT."""
 
 
 def _actors(playbook: Playbook) -> list[Actor]:
@@ -140,10 +144,9 @@ class _Ground:
             known=frozenset(pointer for requires in boundaries for pointer in requires.fields),
             completeness=1.0,
             activities=frozenset(
-                (kind, disposition)
+                (min(rule.kinds), min(rule.dispositions))
                 for rule in playbook.activities.values()
-                for kind in rule.kinds
-                for disposition in rule.dispositions
+                if rule.kinds and rule.dispositions
             ),
             handover=None,
             outcome=None,
@@ -321,9 +324,20 @@ def _moves(ground: _Ground, state: State) -> Iterator[tuple[State, Step]]:
             yield after, Step(state, way.who, way.what)
 
 
+def _effort(playbook: Playbook, actors: Sequence[Actor]) -> int:
+    """Return about how many rules are looked at to find out what one command does."""
+    stages = playbook.stages.values()
+    performers = max(len(names) for held in (playbook, *stages) for names in (*held.may.values(), ()))
+    needed = max(len(b.requires.activities) for s in stages for b in (*s.exits, *s.handovers, _NOTHING))
+    return len(actors) * (1 + performers // 8 + needed * len(playbook.activities) // 40) + 2 * len(playbook.clocks)
+
+
 def explore(playbook: Playbook) -> Space:
-    """Return every reachable state. Raises SpaceTooLargeError past MAX_STATES."""
+    """Return every reachable state. Raises SpaceTooLargeError past MAX_STATES and MAX_EFFORT."""
+    # When something falls due is no part of a state: no wait has to be counted.
+    playbook = replace(playbook, clocks={key: replace(rule, within=_NO_WAIT) for key, rule in playbook.clocks.items()})
     ground = _Ground.of(playbook)
+    effort, each = 0, _effort(playbook, ground.actors)
     steps: dict[State, Step] = {}
     following: dict[State, tuple[State, ...]] = {}
     queue: deque[State] = deque()
@@ -334,6 +348,8 @@ def explore(playbook: Playbook) -> Space:
             queue.append(state)
     while queue:
         state = queue.popleft()
+        if state.with_clocks(frozenset()) not in ground.ways:
+            effort += each * sum(1 for _ in _commands(playbook, state))
         met: list[State] = []
         for after, step in _moves(ground, state):
             known = same.setdefault(after, after)
@@ -342,7 +358,8 @@ def explore(playbook: Playbook) -> Space:
                 steps[after] = step
                 queue.append(after)
         following[state] = tuple(met)
-        if len(steps) > MAX_STATES:
+        effort += len(met)
+        if len(steps) > MAX_STATES or effort > MAX_EFFORT:
             raise SpaceTooLargeError
     return Space(steps, following)
 

@@ -79,7 +79,7 @@ class _Table:
 _Block = _Heading | _Table | str
 
 
-class _Teller:
+class Teller:
     """Puts a playbook into words of one language."""
 
     def __init__(self, playbook: Playbook, language: Language) -> None:
@@ -87,9 +87,11 @@ class _Teller:
         self.place = 0 if language == "en" else 1
 
     def word(self, key: str, *values: object) -> str:
+        """Return a word of this module, with its blanks filled."""
         return _WORDS[key][self.place].format(*values)
 
     def label(self, label: Label) -> str:
+        """Return a label in this language."""
         return label.ja if self.place else label.en
 
     def who(self, name: str) -> str:
@@ -98,16 +100,20 @@ class _Teller:
         return self.label(role.label) if role else _WORDS.get(name, (name, name))[self.place]
 
     def people(self, names: Iterable[str]) -> str:
+        """Return roles and positions as a list; a dash for none."""
         return ", ".join(self.who(name) for name in names) or "-"
 
     def wait(self, duration: Duration) -> str:
+        """Return a wait with its unit."""
         return self.word(duration.unit, duration.amount)
 
     def stage(self, key: str) -> str:
+        """Return the label of a stage, or the word for the end."""
         held = self.playbook.stages.get(key)
         return self.label(held.label) if held else self.word("closed")
 
     def needs(self, requires: Requirement) -> str:
+        """Return what a boundary needs, in the words of the form."""
         asked = {field.pointer: self.label(field.label) for field in self.playbook.form}
         parts = [asked.get(pointer, pointer) for pointer in requires.fields]
         if requires.completeness:
@@ -116,6 +122,7 @@ class _Teller:
         return "; ".join(parts) or "-"
 
     def boundaries(self, stage: Stage) -> _Table:
+        """Return the ways out of a stage and what they need."""
         rows = [(self.word("advance", self.stage(way.to)), self.needs(way.requires)) for way in stage.exits]
         for way in stage.handovers:
             text = self.word("handover", self.who(way.giver), self.who(way.receiver))
@@ -125,6 +132,7 @@ class _Teller:
         return _Table((self.word("boundary"), self.word("requires")), tuple(rows))
 
     def stages(self) -> Iterable[_Block]:
+        """Yield the stages."""
         yield _Heading(2, self.word("stages"))
         for stage in self.playbook.stages.values():
             yield _Heading(3, self.label(stage.label))
@@ -137,9 +145,11 @@ class _Teller:
             yield self.boundaries(stage)
 
     def start(self, start: ClockStart) -> str:
+        """Return what starts a clock."""
         return start.on if start.anchor == "event" else f"{start.on} ({start.anchor})"
 
     def clocks(self) -> Iterable[_Block]:
+        """Yield the clocks."""
         yield _Heading(2, self.word("clocks"))
         head = ("clock", "owed_by", "within", "starts", "stops", "ladder")
         yield _Table(
@@ -158,9 +168,11 @@ class _Teller:
         )
 
     def fallback(self, fallback: Fallback) -> str:
+        """Return who catches what nobody answered."""
         return f"{self.who(fallback.role)} ({fallback.side.value})"
 
     def ladders(self) -> Iterable[_Block]:
+        """Yield the ladders."""
         yield _Heading(2, self.word("ladders"))
         for ladder in self.playbook.ladders.values():
             yield _Heading(3, f"{ladder.key} ({ladder.severity})")
@@ -176,6 +188,7 @@ class _Teller:
             yield f"{self.word('fallback')}: {self.fallback(ladder.fallback)}"
 
     def outcomes(self) -> Iterable[_Block]:
+        """Yield the outcomes."""
         yield _Heading(2, self.word("outcomes"))
         rows = [
             (rule.result, self.people(rule.by), self.codes(rule.reasons)) for rule in self.playbook.outcomes.values()
@@ -183,10 +196,12 @@ class _Teller:
         yield _Table((self.word("result"), self.word("by"), self.word("reasons")), tuple(rows))
 
     def codes(self, choice_set: str | None) -> str:
+        """Return the labels of a closed set."""
         held = self.playbook.choices.get(choice_set or "", {})
         return ", ".join(self.label(label) for label in held.values()) or "-"
 
     def permissions(self) -> Iterable[_Block]:
+        """Yield who may do what."""
         yield _Heading(2, self.word("permissions"))
         rows = [
             ((move.label_ja if self.place else move.label_en), self.people(self.playbook.may[name]))
@@ -196,6 +211,7 @@ class _Teller:
         yield _Table((self.word("command"), self.word("by")), tuple(rows))
 
     def form(self) -> Iterable[_Block]:
+        """Yield the questions of the form."""
         yield _Heading(2, self.word("form"))
         rows = [
             (self.label(field.label), self.stage(field.stage), self.codes(field.choices))
@@ -204,6 +220,7 @@ class _Teller:
         yield _Table((self.word("question"), self.word("stage"), self.word("choices")), tuple(rows))
 
     def page(self) -> list[_Block]:
+        """Return the whole playbook."""
         held = self.playbook
         return [
             _Heading(1, f"{self.word('playbook')} {held.program}, {self._version()}"),
@@ -223,20 +240,21 @@ class _Teller:
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return a text of which nothing is Markdown, on one line."""
     return _MARKS.sub(r"\\\1", " ".join(text.split()))
 
 
 def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(_plain(cell) for cell in cells) + " |"
+    return "| " + " | ".join(plain(cell) for cell in cells) + " |"
 
 
 def _markdown(block: _Block) -> str:
     if isinstance(block, _Heading):
-        return f"{'#' * block.level} {_plain(block.text)}"
+        return f"{'#' * block.level} {plain(block.text)}"
     if isinstance(block, _Table):
         return "\n".join([_row(block.head), "|" + " --- |" * len(block.head), *map(_row, block.rows)])
-    return _plain(block)
+    return plain(block)
 
 
 def _html(block: _Block) -> str:
@@ -258,12 +276,12 @@ _STYLE = (
 
 def markdown(playbook: Playbook, language: Language) -> str:
     """Return the playbook as Markdown (CommonMark with tables)."""
-    return "\n\n".join(_markdown(block) for block in _Teller(playbook, language).page()) + "\n"
+    return "\n\n".join(_markdown(block) for block in Teller(playbook, language).page()) + "\n"
 
 
 def html(playbook: Playbook, language: Language) -> str:
     """Return the playbook as a page that loads nothing and runs nothing."""
-    blocks = _Teller(playbook, language).page()
+    blocks = Teller(playbook, language).page()
     body = "\n".join(_html(block) for block in blocks)
     title = escape(f"{playbook.program} {playbook.version}")
     return (

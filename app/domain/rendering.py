@@ -39,6 +39,8 @@ def _stage(playbook: Playbook, stage: Stage) -> Iterator[str]:
     yield f"{where} | consulted | {_names(stage.consulted)}"
     yield f"{where} | informed | {_names(stage.informed)}"
     yield f"{where} | clocks | {_names(stage.clocks)}"
+    if stage.was:
+        yield f"{where} | was | {_names(stage.was)}"
     for command in MOVES:
         if command not in ENGINE_COMMANDS:
             yield f"{where} | may {command} | {_names(playbook.performers(stage.key, command))}"

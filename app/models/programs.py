@@ -6,10 +6,10 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, PrimaryKeyConstraint, UniqueConstraint
 from sqlmodel import SQLModel
 
-from app.models.columns import SCHEMA, document, moment, one_of, record, words
+from app.models.columns import SCHEMA, document, flag, moment, one_of, record, words
 
 
 def of_program() -> ForeignKeyConstraint:
@@ -38,6 +38,8 @@ class Program(SQLModel, table=True):
     version: int
     created_at: datetime = moment()
     updated_at: datetime = moment()
+    product: str | None = words()
+    pilot: bool = flag()
 
 
 class Enrolment(SQLModel, table=True):
@@ -61,7 +63,10 @@ class Enrolment(SQLModel, table=True):
 
 
 class PlaybookVersion(SQLModel, table=True):
-    """One version of a program's playbook; the document never changes once written."""
+    """One version of a program's playbook; the document never changes once written.
+
+    `answers_id` is the version that this one was proposed instead of; `announced` the last status that was told.
+    """
 
     __tablename__ = "playbook"
     __table_args__ = (
@@ -69,6 +74,11 @@ class PlaybookVersion(SQLModel, table=True):
         of_program(),
         UniqueConstraint("tenant_id", "program_id", "version"),
         CheckConstraint(one_of("status", "proposed", "in_force", "superseded", "declined"), name="playbook_status"),
+        ForeignKeyConstraint(
+            ["tenant_id", "answers_id"],
+            [f"{SCHEMA}.playbook.tenant_id", f"{SCHEMA}.playbook.id"],
+            name="playbook_answers",
+        ),
         {"schema": SCHEMA},
     )
 
@@ -82,6 +92,10 @@ class PlaybookVersion(SQLModel, table=True):
     proposed_by: UUID
     proposed_at: datetime = moment()
     in_force_at: datetime | None = moment()
+    answers_id: UUID | None
+    review_on: date | None
+    document_hash: str | None = words()
+    announced: str | None = words()
 
 
 class Agreement(SQLModel, table=True):
@@ -101,8 +115,45 @@ class Agreement(SQLModel, table=True):
     agreed_at: datetime = moment()
 
 
+class Declination(SQLModel, table=True):
+    """Why a version was declined, and by whom; no organisation: Baton itself, because leads would be stranded."""
+
+    __tablename__ = "declination"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "playbook_id"),
+        ForeignKeyConstraint(["tenant_id", "playbook_id"], [f"{SCHEMA}.playbook.tenant_id", f"{SCHEMA}.playbook.id"]),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    playbook_id: UUID
+    organization_id: UUID | None
+    client_id: UUID | None
+    comment: str = words()
+    declined_at: datetime = moment()
+
+
+class PlaybookReview(SQLModel, table=True):
+    """When all who take part are to be reminded to look at the version in force again; removed once they were."""
+
+    __tablename__ = "playbook_review"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "playbook_id"),
+        ForeignKeyConstraint(["tenant_id", "playbook_id"], [f"{SCHEMA}.playbook.tenant_id", f"{SCHEMA}.playbook.id"]),
+        Index("playbook_review_due", "due_at"),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    playbook_id: UUID
+    due_at: datetime = moment()
+
+
 class Ratification(SQLModel, table=True):
-    """An agreement was given: the worker looks whether all who take part have agreed, which no partner may see."""
+    """Something was said about a version: the worker tells all who take part, and looks whether all have agreed.
+
+    No partner may see who takes part, so neither can be done in a request.
+    """
 
     __tablename__ = "ratification"
     __table_args__ = (

@@ -10,6 +10,7 @@ from app.domain import errors
 from app.routers import problems
 from app.routers.deps import Caller, Tx
 from app.routers.edge import BatonRoute, JSONBytes, document, opens
+from app.routers.media import preferred
 from app.routers.paging import Listed, answer
 from app.schemas.program_reads import (
     CalendarIn,
@@ -72,7 +73,7 @@ async def get_program(program: Program, tx: Tx, by: Caller) -> JSONBytes:
 @opens(produces=_FORMS)
 async def get_playbook(request: Request, program: Program, tx: Tx, by: Caller, lang: Language = None) -> Response:
     """Read the rules as JSON, or as a page in Markdown or HTML, in English or Japanese."""
-    kind = _preferred(request.headers.get("accept", ""))
+    kind = preferred(request.headers.get("accept", ""), _FORMS)
     if kind == _FORMS[0]:
         return JSONBytes(await program_reads.playbook(tx, by, program), headers={"Vary": "Accept"})
     language = lang or ("ja" if problems.prefers_japanese(request.scope) else "en")
@@ -132,21 +133,6 @@ async def put_calendar(
 ) -> JSONBytes:
     """Write the next version of a calendar. Clocks that run keep the version that they started on."""
     return JSONBytes(await calendars.put(tx, by, key, body.model_dump(mode="json", exclude_none=True)))
-
-
-def _preferred(accept: str) -> str:
-    """Return the form that the caller ranks first; JSON where it does not say."""
-    ranked = {kind: _weight(accept, kind) for kind in _FORMS}
-    return max(_FORMS, key=lambda kind: ranked[kind])
-
-
-def _weight(accept: str, kind: str) -> float:
-    for item in accept.lower().split(","):
-        media_range, *parameters = (part.strip() for part in item.split(";"))
-        if media_range == kind:
-            weights = [part.removeprefix("q=") for part in parameters if part.startswith("q=")]
-            return float(weights[0]) if weights and weights[0].replace(".", "", 1).isdecimal() else 1.0
-    return 0.0
 
 
 def _page(text: str, kind: str, language: str) -> Response:

@@ -1,7 +1,7 @@
 """The ground of every wire contract: unknown fields are refused, texts are bounded, times are UTC."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal, cast
+from typing import Annotated, Final, Literal, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -13,6 +13,11 @@ from pydantic import (
     StringConstraints,
 )
 from pydantic_core import CoreSchema
+
+Dated = TypeVar("Dated", bound=date)
+FIRST_YEAR: Final = 1971
+LAST_YEAR: Final = 2999
+"""Business time is kept from 1970 to 9989: in any zone, whatever is due after a day of these years can be computed."""
 
 
 def _hold_to_type(schema: object) -> None:
@@ -49,10 +54,13 @@ class Out(BaseModel):
 def _has_zone(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs a zone, such as Z or +09:00")
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("a time outside the years 1 to 9999 of UTC") from None
+    return _in_reach(value).astimezone(UTC)
+
+
+def _in_reach(value: Dated) -> Dated:
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"a year from {FIRST_YEAR} to {LAST_YEAR} is expected")
+    return value
 
 
 def _is_text(value: object) -> object:
@@ -63,7 +71,7 @@ def _is_text(value: object) -> object:
 
 Moment = Annotated[datetime, BeforeValidator(_is_text), AfterValidator(_has_zone)]
 """An RFC 3339 time with a zone; kept in UTC."""
-Day = Annotated[date, BeforeValidator(_is_text)]
+Day = Annotated[date, BeforeValidator(_is_text), AfterValidator(_in_reach)]
 """A calendar day, YYYY-MM-DD."""
 ExternalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 """The caller's own reference; it stands in paths."""

@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.json_schema import models_json_schema
 
 from app.domain.events import CATALOGUE
-from app.schemas.base import Moment, Out
+from app.schemas.base import Day, Moment, Out
 from app.schemas.consultations import ConsultationOut
 from app.schemas.escalations import EscalationOut
 from app.schemas.expansions import CompanyName, LoggedActivity, PostedNote
@@ -145,6 +145,25 @@ class PlaybookFact(Out):
     version: int
 
 
+class PlaybookProposed(PlaybookFact):
+    """What to agree to, and which version it was proposed instead of."""
+
+    answers: str | None
+    review_on: Day | None
+
+
+class PlaybookDeclined(PlaybookFact):
+    """Which version nobody can agree to any more; read it for the reason."""
+
+    stranded: bool = Field(description="Declined by Baton: leads stand in a stage that the version does not continue.")
+
+
+class PlaybookReviewDue(PlaybookFact):
+    """Which version in force is to be looked at again."""
+
+    review_on: Day | None
+
+
 class EndpointDisabled(Out):
     """Which endpoint, and why: `gone` (it answered 410) or `failing` (nothing arrived for days)."""
 
@@ -185,6 +204,9 @@ _TYPES: Final[Mapping[str, type[Out]]] = MappingProxyType(
         "outcome.corrected": OutcomeEvent,
         "outcome.acknowledged": OutcomeAnswered,
         "outcome.contested": OutcomeAnswered,
+        "playbook.proposed": PlaybookProposed,
+        "playbook.declined": PlaybookDeclined,
+        "playbook.review_due": PlaybookReviewDue,
         "endpoint.disabled": EndpointDisabled,
         "endpoint.test": EndpointTest,
     }

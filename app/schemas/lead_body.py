@@ -15,14 +15,18 @@ def canonical(body: LeadIn) -> bytes:
 
 
 def choice_errors(playbook: Playbook, company: Mapping[str, Any], context: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return an error for every code that the playbook's closed sets do not hold."""
+    """Return an error for every code that the playbook's closed sets do not hold, and for an `other` without a note."""
     asked: list[tuple[str, str, object]] = [
         ("/company/industry", "industries", company.get("industry")),
         ("/company/employees", "employees", company.get("employees")),
     ]
+    unexplained: list[dict[str, str]] = []
     for index, point in enumerate(cast("Iterable[Mapping[str, Any]]", context.get("pain_points") or ())):
         asked.append((f"/context/pain_points/{index}/category", "pain_categories", point["category"]))
-    return [
+        if point["category"] == "other" and not point.get("note"):
+            pointer = f"/context/pain_points/{index}/note"
+            unexplained.append({"pointer": pointer, "code": "required", "message": "`other` needs a note."})
+    return unexplained + [
         {"pointer": pointer, "code": "enum", "message": "The playbook does not hold this code."}
         for pointer, choice_set, code in asked
         if code is not None and code not in playbook.choices.get(choice_set, {})

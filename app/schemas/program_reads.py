@@ -19,6 +19,8 @@ class ProgramOut(Out):
     key: str
     name: str
     status: str
+    product: str | None
+    pilot: bool
     calendar: str | None
     partners: list[str]
     playbook: str | None = Field(description="The version in force.")

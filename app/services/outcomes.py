@@ -203,6 +203,10 @@ async def feedback(tx: Transaction, actor: Actor, kit: Kit, ref: LeadRef, body: 
         raise ReasonNotAllowedError(
             "The playbook does not list this reason here.", playbook=case.playbook.cite("reasons.feedback")
         )
+    if "other" in body.reasons and body.note is None:
+        raise ReasonNotAllowedError(
+            "The reason `other` needs a note.", missing=["/note"], playbook=case.playbook.cite("reasons.feedback")
+        )
     if body.next_update_on is not None:
         _refuse_far(case, body.next_update_on)
     row = {

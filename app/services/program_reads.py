@@ -20,7 +20,7 @@ from app.schemas.leads import LeadIn
 from app.schemas.program_reads import CallCountIn
 
 _SELECT = """
-select x.id, x.key, x.name, x.status, x.playbook_id, b.in_force_at, x.version,
+select x.id, x.key, x.name, x.status, x.playbook_id, b.in_force_at, x.version, x.product, x.pilot,
   x.created_at, x.updated_at, c.key as calendar,
   array(select e.partner_id from baton.enrolment e
     where e.tenant_id = x.tenant_id and e.program_id = x.id order by e.partner_id) as partners
@@ -41,6 +41,8 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "key": row["key"],
         "name": row["name"],
         "status": row["status"],
+        "product": row["product"],
+        "pilot": row["pilot"],
         "calendar": row["calendar"],
         "partners": [show(Prefix.ORGANIZATION, one) for one in row["partners"]],
         "playbook": show(Prefix.PLAYBOOK, row["playbook_id"]) if row["playbook_id"] else None,

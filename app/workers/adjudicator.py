@@ -21,7 +21,7 @@ from app.domain.adjudication import Holding
 from app.domain.ids import Prefix, show
 from app.domain.lead import NOT_ACCEPTED, OPEN, RECEIVED
 from app.domain.view import stamp
-from app.workers.loops import AT_ONCE
+from app.workers.loops import AT_ONCE, SOON
 
 BATCH: Final = 50
 """Leads decided by one transaction."""
@@ -53,7 +53,9 @@ class Adjudicator:
         async with self.database.begin(_WORKER) as tx:
             tenants = await claims.tenants(tx)
         worked = [await self._tenant(tenant_id) for tenant_id in tenants]
-        return AT_ONCE if any(worked) else None
+        if not any(worked):
+            return None
+        return AT_ONCE if max(worked) >= BATCH else SOON
 
     async def _tenant(self, tenant_id: UUID) -> int:
         try:

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] - the driver ships none
@@ -18,13 +18,16 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs] - the driver ships non
 from app.db.watch import LOST, Watch
 
 AT_ONCE: Final = datetime.min.replace(tzinfo=UTC)
-"""What a cycle returns that did something: there may be more."""
+"""What a cycle returns that did a whole batch: there is likely more."""
+SOON: Final = AT_ONCE + timedelta(seconds=1)
+"""What a cycle returns that did all there was: what comes while it rests shares the cost of the next batch."""
 
 POLL_S: Final = 1.0
 """The longest sleep, and so the longest delay of a lost wake-up (design 7.10)."""
 STOP_S: Final = 10.0
 """How long running cycles may take after a stop (design 7.10); leases do the rest."""
-_ASK_GAP_S = 0.005
+_ASK_GAP_S = 0.02
+"""How long a busy worker collects what comes before it looks again; an idle one looks at once."""
 _FUTILE_LIMIT_S = 0.25
 _BACKOFF_LIMIT_S = 30.0
 
@@ -49,7 +52,7 @@ class Loop(Protocol):
         ...
 
     async def cycle(self) -> datetime | None:
-        """Do one batch. AT_ONCE when something was done; a later time to be run then whatever `due` says; else None."""
+        """Do one batch. AT_ONCE or SOON when something was done; a later time to be run then, due or not; else None."""
         ...
 
 
@@ -134,9 +137,9 @@ class Runner:
         try:
             while not stop.is_set():
                 following = await seat.loop.cycle()
-                if following is None or following > datetime.now(UTC):
+                worked = worked or (following is not None and following <= datetime.now(UTC))
+                if following is None or following is SOON or following > datetime.now(UTC):
                     break
-                worked = True
         except (*LOST, asyncpg.PostgresError) as trouble:
             _log.warning("%s: the database is in trouble: %s", seat.loop.name, type(trouble).__name__)
             self._back_off(seat)

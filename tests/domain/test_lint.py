@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from app.domain.lint import lint
+from app.domain.lint import lint, stranded
 from app.domain.playbook_reader import PlaybookFaultsError, read_playbook
 from tests.domain.playbooks import document
 
@@ -48,6 +48,8 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("outcome.reasons", "/outcomes/lost/reasons", lambda d: d["choices"].update(lost={})),
     ("outcome.reason_path", "/stages/2/informed", lambda d: stage(d, "negotiation").update(informed=["manager"])),
     ("name.role", "/may/note", lambda d: d["may"].update(note=["stranger"])),
+    ("name.event type", "/clocks/revisit/stops", lambda d: d["clocks"]["revisit"].update(stops=["lead.vanished"])),
+    ("name.event type", "/clocks/revisit/starts", lambda d: d["clocks"]["revisit"].update(starts=[{"event": "lead.vanished"}])),
     ("may.command", "/may/destroy", lambda d: d["may"].update(destroy=["owner"])),
     ("form.length", "/form", lambda d: d.update(form=d["form"] * 2)),
     ("field.unknown", "/form/0/pointer", lambda d: d["form"][0].update(pointer="/context/shoe_size")),
@@ -65,6 +67,15 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("name.role", "/may/note", lambda d: d["may"].update(note=["consulted"])),
     ("shape.unknown", "/stages/0/acountable", lambda d: stage(d, "awareness").update(acountable=["partner"])),
     ("duration.unit", "/clocks/revisit/within", lambda d: d["clocks"]["revisit"].update(within={})),
+    ("duration.unit", "/clocks/revisit/within", lambda d: d["clocks"]["revisit"].update(within={"business_days": 1, "elapsed_minutes": 1})),
+    ("shape.number", "/clocks/revisit/within/business_days", lambda d: d["clocks"]["revisit"].update(within={"business_days": 251})),
+    ("shape.size", "/clocks", lambda d: d["clocks"].update({f"c{n}": {} for n in range(40)})),
+    ("shape.size", "/stages/0/consulted", lambda d: stage(d, "awareness").update(consulted=["technical"] * 41)),
+    ("shape.name", f"/roles/{'r' * 65}", lambda d: d["roles"].update({"r" * 65: {"side": "either", "en": "R", "ja": "R"}})),
+    ("stage.key", "/stages/1/key", lambda d: stage(d, "evaluation").update(key="awareness")),
+    ("stage.key", "/stages/1/key", lambda d: stage(d, "evaluation").update(key="closed")),
+    ("stage.was", "/stages/2/was", lambda d: stage(d, "negotiation").update(was=["awareness"])),
+    ("stage.was", "/stages/2/was", lambda d: [stage(d, key).update(was=["former"]) for key in ("evaluation", "negotiation")]),
     ("language.version", "/playbook", lambda d: d.update(playbook=2)),
 ]  # fmt: skip
 
@@ -84,4 +95,20 @@ def test_a_counter_example_is_told_as_a_story():
     first = lint(read_playbook(changed, UUID(int=9), 1))[0]
     assert first.en == (
         "partner posts the lead and it is accepted, partner logs an activity: and now nobody is owed an answer."
+    )
+
+
+def test_a_stage_in_which_leads_stand_is_kept_or_named():
+    changed = document()
+    stage(changed, "negotiation").update(was=["closing", "demo"])
+    playbook = read_playbook(changed, UUID(int=9), 2)
+    assert lint(playbook) == ()
+    assert stranded(playbook, ["awareness", "closing", "demo", "negotiation"]) == ()
+    assert [(fault.rule, "`trial`" in fault.en, "`trial`" in fault.ja) for fault in stranded(playbook, ["trial"])] == [
+        ("stage.was", True, True)
+    ]
+    assert (playbook.heir("demo"), playbook.heir("awareness"), playbook.heir("trial")) == (
+        "negotiation",
+        "awareness",
+        None,
     )

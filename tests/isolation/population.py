@@ -234,3 +234,5 @@ async def _pilot(people: Population) -> None:
     again = {**proposal, "comment": "mk-a-shared again"}
     open_ = await world.post("a_all", f"/v1/programs/{pilot['id']}/playbooks", again, status=201)
     people.objects["a"]["playbook_open"] = open_["id"]
+    refused = await world.post("a_all", f"/v1/programs/{pilot['id']}/playbooks", again, status=201)
+    await world.post("a_all", f"/v1/playbooks/{refused['id']}/decline", {"comment": "mk-a-shared"})

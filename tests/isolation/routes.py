@@ -47,6 +47,7 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "lead_import": ("import",),
     "program": ("program", "program_key"),
     "playbook": ("playbook", "playbook_open"),
+    "against": ("playbook", "playbook_open"),
     "partner": ("partner",),
     "client": ("client",),
     "endpoint": ("endpoint",),
@@ -139,7 +140,12 @@ def _programs() -> Iterator[tuple[Key, Entry]]:
     yield ("POST", "/v1/programs"), Entry(write, Who.MANAGER, body=opened)
     yield ("PATCH", "/v1/programs/{program}"), Entry(write, Who.MANAGER, body={"partners": [{"partner": "$partner"}]})
     yield ("GET", "/v1/programs/{program}/playbooks"), Entry("playbooks:read")
-    proposal = {"document": {"playbook": 1}, "comment": "x"}
+    yield ("GET", "/v1/programs/{program}/agreements"), Entry("playbooks:read")
+    yield ("GET", "/v1/playbooks/{playbook}"), Entry("playbooks:read")
+    yield ("GET", "/v1/playbooks/{playbook}/diff"), Entry("playbooks:read", query={"against": "$playbook"})
+    yield ("POST", "/v1/playbooks/lint"), Entry("playbooks:read", body={"document": {}})
+    yield ("POST", "/v1/playbooks/{playbook}/decline"), Entry("playbooks:write", Who.MANAGER, body={"comment": "x"})
+    proposal = {"document": {"playbook": 1}, "comment": "x", "answers": "$playbook"}
     yield ("POST", "/v1/programs/{program}/playbooks"), Entry("playbooks:write", Who.MANAGER, body=proposal)
     yield ("POST", "/v1/playbooks/{playbook}/agree"), Entry("playbooks:write", Who.MANAGER, body={})
 

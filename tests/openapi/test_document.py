@@ -22,7 +22,7 @@ claim.expired note.added activity.logged stage.entered ownership.changed handove
 handover.rejected handover.returned handover.answered handover.withdrawn handover.timed_out consultation.requested consultation.answered consultation.declined consultation.withdrawn feedback.given
 feedback.overdue outcome.closed outcome.corrected outcome.acknowledged outcome.contested trouble.raised trouble.resolved
 clock.warned clock.breached escalation.opened escalation.stepped escalation.acknowledged escalation.resolved
-playbook.proposed playbook.agreed endpoint.disabled endpoint.test
+playbook.proposed playbook.agreed playbook.declined playbook.review_due endpoint.disabled endpoint.test
 """
 """The event types of contract 6, and those that were added."""
 
