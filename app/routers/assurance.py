@@ -7,7 +7,7 @@ from app.routers.edge import BatonRoute, Caller, JSONBytes, Tx, document, opens
 from app.schemas.assurance import AssuranceOut
 from app.services import assurance
 
-router = APIRouter(prefix="/v1/assurance", tags=["assurance"], route_class=BatonRoute)
+router = APIRouter(prefix="/v1/assurance", tags=["leads"], route_class=BatonRoute)
 
 
 @router.get(

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from fastapi import APIRouter
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
@@ -23,12 +23,20 @@ _MIB = 1024 * 1024
 _NDJSON: Final = "application/x-ndjson"
 _PATIENCE_S: Final = 30.0
 """A reader that takes nothing for so long is gone: its snapshot is given up."""
+_ASKED = {"playbook": "pbk_mfrggzdfmztwq2lknnwg23tpob", "from": "2026-10-01", "to": "2026-10-31"}
 _BODY = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": SimulationIn.model_json_schema()}},
+        "content": {"application/json": {"schema": SimulationIn.model_json_schema(), "example": _ASKED}},
     }
 }
+_PROGRESS = {"type": "progress", "leads": 200, "of": 1250, "events": 2034}
+
+
+class _Line(JSONResponse):
+    """One line, for the document: what is not JSON to it has no schema there."""
+
+    media_type = _NDJSON
 
 
 class _Lines(StreamingResponse):
@@ -83,12 +91,13 @@ async def _after(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[by
     "/simulate",
     operation_id="simulate_playbook",
     summary="Try a playbook on past leads",
-    response_class=_Lines,
+    response_class=_Line,
     response_model=SimulationLine,
     response_description="One object a line; the last is the summary. An answer that ends without it broke off.",
-    responses=document(
-        errors.NotFoundError, errors.NotPermittedError, errors.PlaybookInvalidError, errors.OverloadedError
-    ),
+    responses={
+        **document(errors.NotFoundError, errors.NotPermittedError, errors.PlaybookInvalidError, errors.OverloadedError),
+        200: {"content": {_NDJSON: {"example": _PROGRESS}}},
+    },
     openapi_extra=_BODY,
 )
 @opens("playbooks:read", max_body=_MIB, body=BodyKind.STREAM, produces=(_NDJSON,))

@@ -213,7 +213,7 @@ def test_a_past_time_out_is_told_beside_the_simulated_one():
 def test_a_renamed_stage_is_found_by_what_it_was_and_a_vanished_one_is_refused():
     def rename(held: dict[str, Any]) -> None:
         text = stage(held, "evaluation")
-        text.update(key="discovery", was="evaluation")
+        text.update(key="discovery", was=["evaluation"])
         for one in held["stages"]:
             for boundary in (*one["exits"], *one.get("handovers", ())):
                 for name in ("to", "enters"):

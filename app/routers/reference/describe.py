@@ -88,7 +88,11 @@ def _bodies(operation: Node, route: APIRoute, schemas: Node) -> None:
     """Give the request body its media types and an example."""
     declared = declaration_of(route.endpoint)
     if declared.body is BodyKind.STREAM:
-        content = {kind: {"schema": {"type": "string"}, "example": words.STREAMS[kind]} for kind in declared.takes}
+        own: Node = operation.get("requestBody", {}).get("content", {})
+        content = {
+            kind: own.get(kind) or {"schema": {"type": "string"}, "example": words.STREAMS[kind]}
+            for kind in declared.takes
+        }
         operation["requestBody"] = {"required": True, "content": content}
         return
     content = operation.get("requestBody", {}).get("content", {})
