@@ -41,13 +41,15 @@ check: setup ## format, lint, types, imports, OpenAPI drift, migrations
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	@$(BIN)/baton openapi | diff -u openapi/openapi.json - || { echo "openapi/openapi.json is stale: make openapi"; exit 1; }
+	@$(BIN)/baton openapi > $(VENV)/openapi.json
+	@diff -u openapi/openapi.json $(VENV)/openapi.json || { echo "openapi/openapi.json is stale: make openapi"; exit 1; }
 	$(BIN)/python .ci/openapi_breaking.py
 	$(BIN)/python .ci/migrations.py
 	$(BIN)/baton playbook lint examples/playbook.yaml
 
 openapi: setup ## write openapi/openapi.json anew
-	$(BIN)/baton openapi > openapi/openapi.json
+	$(BIN)/baton openapi > $(VENV)/openapi.json
+	cp $(VENV)/openapi.json openapi/openapi.json
 
 format: setup ## format and mend what ruff can
 	$(BIN)/ruff check --fix .

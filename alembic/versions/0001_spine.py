@@ -183,9 +183,17 @@ def _policy(table: str, login: str, verb: str, *, using: str | None = None, chec
     op.execute(f"create policy {login}_{verb} on baton.{table} for {verb} to baton_{login}{clauses}")
 
 
+# What names a lead and who wrote it never changes: moving it would meet the external ids of others.
+CHANGEABLE = {
+    ("lead", "partner"): "playbook_id, status, stage, owner_organization_id, owner_role, owner_n, company, company_key,"
+    " corporate_number, domain, phone, provenance, context, completeness, missing, decision, outcome, due, due_at,"
+    " body_hash, version_internal, version_partner, updated_internal, updated_partner",
+}
+
+
 def _grant(table: str, login: str, verb: str) -> None:
-    columns = COLUMNS.get((table, login)) if verb == S else None
-    what = f"select ({columns})" if columns else verb
+    columns = {S: COLUMNS, U: CHANGEABLE}.get(verb, {}).get((table, login))
+    what = f"{verb} ({columns})" if columns else verb
     op.execute(f"grant {what} on baton.{table} to baton_{login}")
 
 

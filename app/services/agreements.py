@@ -198,7 +198,8 @@ async def agree(tx: Transaction, actor: Actor, playbook_id: UUID) -> dict[str, A
     """
     _needs_manager(actor)
     program, row = await agreements.find_version(tx, actor, playbook_id, lock=True)
-    if row["status"] not in ("proposed", "in_force"):
+    spoken = actor.organization_id in {said.organization_id for said in row["agreements"]}
+    if row["status"] not in ("proposed", "in_force") or (spoken and row["status"] == "in_force"):
         raise ConflictError("The version is not open for agreement any more.")
     if row["status"] == "proposed":
         playbook = await playbooks.playbook(tx, actor.tenant_id, playbook_id)
@@ -206,7 +207,7 @@ async def agree(tx: Transaction, actor: Actor, playbook_id: UUID) -> dict[str, A
             raise _refusal(lost)
     now, writes = await tx.now(), Writes()
     key = {"tenant_id": actor.tenant_id, "playbook_id": playbook_id}
-    if actor.organization_id not in {said.organization_id for said in row["agreements"]}:
+    if not spoken:
         said = {"organization_id": actor.organization_id, "client_id": actor.client_id, "agreed_at": now}
         writes.insert("agreement", {**key, **said})
     if row["status"] == "proposed":

@@ -231,9 +231,6 @@ async def test_what_b_writes_about_an_object_of_others_is_answered_as_about_none
     assert tried > 40
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a partner may move its lead under another writer_id, and meets the external ids used there"
-)
 async def test_external_ids_of_others_cannot_be_probed_by_moving_a_lead(people: Population, b: Intruder) -> None:
     objects = people.objects
     move = "update baton.lead set writer_id = $1, external_id = $2 where id = $3"
