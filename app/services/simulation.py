@@ -1,7 +1,8 @@
 """Tries a playbook on past leads. Reads one snapshot and writes nothing; a partner tries it on its own leads only."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
@@ -55,18 +56,28 @@ async def simulate(database: Database, actor: Actor, body: SimulationIn) -> Asyn
     """
     if "manager" not in actor.roles:
         raise NotPermittedError("Only the role manager may do this.")
+    async with AsyncExitStack() as held:
+        proposed = None
+        if body.document is not None:
+            held.enter_context(_turn())
+            proposed = await asyncio.to_thread(proven, body.document, _NOBODY, 0)
+        tx = await held.enter_async_context(database.transaction(actor, snapshot=True))
+        trial = await _trial(tx, actor, body, proposed)
+        if proposed is None:
+            held.enter_context(_turn())
+        async for line in _run(tx, trial, body):
+            yield line
+
+
+@contextmanager
+def _turn() -> Generator[None]:
+    """Keep one of the process's few places. Raises OverloadedError where there is none."""
     if len(_running) >= AT_ONCE:
         raise OverloadedError("Other simulations are still running.", retry_after=_RETRY_AFTER_S)
     token = object()
     _running.add(token)
     try:
-        proposed = None
-        if body.document is not None:
-            proposed = await asyncio.to_thread(proven, body.document, _NOBODY, 0)
-        async with database.transaction(actor, snapshot=True) as tx:
-            trial = await _trial(tx, actor, body, proposed)
-            async for line in _run(tx, trial, body):
-                yield line
+        yield
     finally:
         _running.discard(token)
 

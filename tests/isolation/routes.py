@@ -144,6 +144,9 @@ def _programs() -> Iterator[tuple[Key, Entry]]:
     yield ("GET", "/v1/playbooks/{playbook}"), Entry("playbooks:read")
     yield ("GET", "/v1/playbooks/{playbook}/diff"), Entry("playbooks:read", query={"against": "$playbook"})
     yield ("POST", "/v1/playbooks/lint"), Entry("playbooks:read", body={"document": {}})
+    trial = {"playbook": "$playbook", "program": "$program"}
+    yield ("POST", "/v1/playbooks/simulate"), Entry("playbooks:read", Who.MANAGER, body=trial)
+    yield ("GET", "/v1/assurance/ownership"), Entry("leads:read audit:read", Who.MANAGER)
     yield ("POST", "/v1/playbooks/{playbook}/decline"), Entry("playbooks:write", Who.MANAGER, body={"comment": "x"})
     proposal = {"document": {"playbook": 1}, "comment": "x", "answers": "$playbook"}
     yield ("POST", "/v1/programs/{program}/playbooks"), Entry("playbooks:write", Who.MANAGER, body=proposal)
