@@ -1,6 +1,7 @@
 """What another playbook would have made of a past lead: literal ledgers, literal answers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ import pytest
 
 from app.domain.business_time import Calendar
 from app.domain.deeds import deeds
+from app.domain.ids import Prefix, show
 from app.domain.playbook import Playbook
 from app.domain.playbook_reader import read_playbook
 from app.domain.simulation import Happened, Missed, Paged, Refused, Replay, TakenOver, replay
@@ -174,6 +176,24 @@ def test_what_was_let_go_of_is_not_owed_any_more():
     found = run(ledger, until=after(5000))
     assert found.missed == (Missed("first_contact", VENDOR, after(480), after(600)),)
     assert [page.at for page in found.paged] == [after(480)]
+
+
+def test_each_question_to_a_consulted_role_has_its_own_clock():
+    asked = {"consultation_id": "cns_x", "from_role": "partner", "to_role": "technical", "status": "requested"}
+    other = {**asked, "consultation_id": show(Prefix.CONSULTATION, UUID(int=77))}
+    ledger = Ledger().posted(*ESSENTIALS, *REST).call(5)
+    ledger.tell(10, "partner", ("consultation.requested", asked)).tell(20, "partner", ("consultation.requested", other))
+    ledger.tell(30, "technical", ("consultation.answered", {**asked, "status": "answered"}))
+    found = run(ledger, within("consultation_response", 15), until=after(60))
+    technical = replace(SALES, role="technical")
+    assert found.refused == ()
+    assert found.missed == (
+        Missed("consultation_response", technical, after(25), after(30)),
+        Missed("consultation_response", technical, after(35), None),
+    )
+    assert [one.command for one in run(ledger, lambda d: d["may"].update(consult=["manager"])).refused] == [
+        "consult"
+    ] * 2
 
 
 def test_where_the_fallback_would_have_taken_over_the_late_answer_would_have_been_refused():
