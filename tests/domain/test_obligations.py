@@ -111,3 +111,11 @@ def test_a_lost_lead_owes_nothing():
     ended = lead(status=CLOSED, stage="awareness", owner=VENDOR)
     changed = after(ended, "outcome.closed", running=("progress_owed",), moments=Moments(result="lost"))
     assert (stopped(changed), due(changed)) == ({"progress_owed"}, {})
+
+
+def test_a_loss_that_is_corrected_to_pending_is_revisited():
+    ended = lead(status=CLOSED, stage="negotiation", owner=SALES)
+    moments = Moments(result="pending", revisit_on=date(2026, 12, 26))
+    assert due(after(ended, "outcome.corrected", moments=moments)) == {"revisit": "2026-12-28T09:00:00+00:00"}
+    changed = after(ended, "outcome.corrected", running=("revisit",), moments=Moments(result="lost"))
+    assert (stopped(changed), due(changed)) == ({"revisit"}, {})
