@@ -314,6 +314,8 @@ def _correct(playbook: Playbook, lead: Lead, command: Command) -> Verdict:
         return Refusal("not-found", "moves.correct", "The lead has no outcome yet.")
     rule = playbook.outcomes.get(command.result or lead.outcome.result)
     was = playbook.outcomes[lead.outcome.result]
+    if was.closes and lead.status != CLOSED:
+        return Refusal("not-permitted", "moves.correct", "The lead was reopened: it awaits a further outcome.")
     if rule is None or rule.closes != was.closes:
         return Refusal(
             "not-permitted", "moves.correct", "A correction cannot turn a won lead into another result or back."
