@@ -62,7 +62,7 @@ REFUSED = [
     ("a lost lead is not reopened", lead(status=CLOSED, outcome=outcome("lost")), VENDOR, Command("reopen"), "outcome-exists"),
     ("an open lead is not reopened", lead(), VENDOR, Command("reopen"), "lead-not-open"),
     ("a win is not corrected to a loss", lead(stage="onboarding", owner=SALES, outcome=outcome("won")), SALES, Command("correct", result="lost", reason="price"), "not-permitted"),
-    ("an outcome that was reopened is not corrected", lead(outcome=outcome("pending")), VENDOR, Command("correct", result="lost", reason="price"), "not-permitted"),
+    ("a reopened lead awaits a further outcome", lead(outcome=outcome("pending")), VENDOR, Command("correct", result="lost", reason="price"), "not-permitted"),
     ("there is nothing to acknowledge", lead(), VENDOR, Command("acknowledge"), "not-found"),
     ("internal sales does not acknowledge for the partner", lead(status=CLOSED, outcome=outcome("lost")), SALES, Command("acknowledge"), "not-permitted"),
     ("a partner gives no feedback on itself", AT_SALES, VENDOR, Command("feedback"), "not-permitted"),

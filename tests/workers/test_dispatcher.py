@@ -408,6 +408,7 @@ async def test_an_endpoint_that_failed_for_five_days_is_disabled(bench, receive)
         await bench.rush()
         await receiver.until(2)
         await bench.until("status = 'disabled' and disabled_reason = 'failing' from baton.endpoint where id = $1", lane)
+        await bench.settled()
 
     # The event that tells of it waits here too.
     assert await bench.states(lane) == ["pending", "pending"]
