@@ -47,11 +47,11 @@ class CountingDatabase(Database):
     begun: list[Login]
     gone = False
 
-    def begin(self, identity):
+    def begin(self, identity, *, snapshot=False):
         if self.gone:
             raise ConnectionResetError
         self.begun.append(identity.login)
-        return super().begin(identity)
+        return super().begin(identity, snapshot=snapshot)
 
 
 @dataclass
