@@ -1,7 +1,7 @@
 """Reads past leads with their facts, batch by batch: for the replay of a playbook and for the check of ownership.
 
-Batches go by (created_at, id), so that a long range holds no more than one of them in memory. Row-level security
-decides what the caller sees of each lead.
+Batches go by (created_at, id), so that a long range holds no more than one of them in memory. Of each lead stand here
+the facts that the caller's side sees.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -38,6 +38,7 @@ _LEADS = (
 _FACTS = """
 select e.lead_id, e.type, e.at, e.actor_role, e.request_id, e.data from baton.event e
 where e.tenant_id = $1 and e.lead_id = any($2::uuid[]) and ($3::timestamptz is null or e.at < $3)
+  and e.sides <> case when $4::uuid is null then 'partner' else 'internal' end
 order by e.lead_id, e.n
 """
 # One statement: lead, chain and ledger are compared as they stood at one moment, also while others write.
@@ -49,6 +50,7 @@ select l.id, l.created_at, l.owner_organization_id, l.owner_role,
   (select coalesce(jsonb_agg(jsonb_build_object('at', e.at, 'owner', e.data->'owner', 'previous', e.data->'previous')
       order by e.n), '[]')
     from baton.event e where e.tenant_id = l.tenant_id and e.lead_id = l.id
+      and e.sides <> case when $2::uuid is null then 'partner' else 'internal' end
       and e.type in ('lead.received', 'ownership.changed')) as told
 from baton.lead l
 where l.tenant_id = $1 and ($2::uuid is null or l.partner_id = $2) and l.test = $3
@@ -87,7 +89,7 @@ async def histories(tx: Transaction, wanted: Range) -> AsyncGenerator[list[Histo
         if not leads:
             return
         facts: dict[UUID, list[Fact]] = {row["id"]: [] for row in leads}
-        for row in await tx.fetch(_FACTS, wanted.tenant_id, list(facts), wanted.until):
+        for row in await tx.fetch(_FACTS, wanted.tenant_id, list(facts), wanted.until, wanted.partner_id):
             facts[row["lead_id"]].append(_fact(row))
         yield [History(row["id"], wanted.tenant_id, row["partner_id"], tuple(facts[row["id"]])) for row in leads]
         after = (leads[-1]["created_at"], leads[-1]["id"])

@@ -97,6 +97,8 @@ class Attack:
     key: Key
     entry: Entry
     place: tuple[str, str, tuple[str, ...]]
+    brief: bool = False
+    """Try one kind and one victim only."""
 
     async def run(self) -> tuple[int, list[str]]:
         """Return how many foreign ids were tried, and what was wrong."""
@@ -105,7 +107,7 @@ class Attack:
         tried, wrong = 0, []
         for kind, victim in product(kinds, ATTACKS[self.who]):
             real = self.people.of(victim, kind)
-            if real is None:
+            if real is None or (self.brief and tried):
                 continue
             if kind not in unknown:
                 unknown[kind] = told(await self._send(nothing(kind, real)))
@@ -138,10 +140,10 @@ class Attack:
         )
 
 
-def attacks(people: Population, whos: Collection[str] = tuple(ATTACKS)) -> list[Attack]:
+def attacks(people: Population, whos: Collection[str] = tuple(ATTACKS), *, brief: bool = False) -> list[Attack]:
     """Return every caller of `whos` at every place of every route where an id stands."""
     return [
-        Attack(people, who, key, entry, place)
+        Attack(people, who, key, entry, place, brief)
         for (key, entry), who in product(guarded(people.world.app), whos)
         for place in slots(key, entry)
     ]

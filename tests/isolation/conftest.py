@@ -10,6 +10,7 @@ from app.processes.postgres import EmbeddedPostgres
 from app.security.keyring import MasterKeys
 from tests.isolation.actors import admit
 from tests.isolation.population import Population, populate
+from tests.isolation.remains import leave
 from tests.world import a_world
 
 
@@ -21,6 +22,7 @@ async def people(postgres: EmbeddedPostgres, template: str, master_keys: MasterK
     async with a_world(postgres.admin_url(name), master_keys) as world:
         people = await populate(world)
         await admit(people)
+        await leave(people)
         yield people
     await admin.execute(f"drop database {name} with (force)")
     await admin.close()

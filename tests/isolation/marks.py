@@ -84,7 +84,7 @@ async def read_all(people: Population, wanted: Collection[tuple[str, str]], *, a
     return dict(zip(wanted, await asyncio.gather(*(read(*one) for one in wanted)), strict=True))
 
 
-_PASSING: Final = {"next_cursor", "last_used_at"}
+_PASSING: Final = {"next_cursor", "last_used_at", "late_by_s", "as_of"}
 
 
 def _lasting(answer: Told) -> Told:

@@ -1,5 +1,6 @@
 """The populated world outside of pytest: made once, and put back as it was after whatever changed it."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator
@@ -17,6 +18,7 @@ from app.security.keyring import MasterKeys, make_master_key
 from tests.conftest import FAST
 from tests.isolation.actors import admit
 from tests.isolation.population import Population, populate
+from tests.isolation.remains import leave
 from tests.world import a_world
 
 _PLAYED: Final = "played"
@@ -56,7 +58,7 @@ class Stage:
 async def a_stage() -> AsyncGenerator[Stage]:
     """Start a server of its own and fill the two tenants."""
     place = Path(tempfile.mkdtemp(prefix="baton-mutations-"))
-    place.chmod(0o711)  # root's server runs as another account, which must be able to enter
+    os.chmod(place, 0o711)  # noqa: PTH101  # root's server runs as another account, which must be able to enter
     server = EmbeddedPostgres(place, settings=FAST)
     server.start()
     try:
@@ -68,6 +70,7 @@ async def a_stage() -> AsyncGenerator[Stage]:
         async with a_world(url, keys) as world:
             people = await populate(world)
             await admit(people)
+            await leave(people)
             stage = Stage(people, server, admin)
             await stage.keep()
             yield stage
