@@ -50,7 +50,6 @@ select l.id, l.created_at, l.owner_organization_id, l.owner_role,
   (select coalesce(jsonb_agg(jsonb_build_object('at', e.at, 'owner', e.data->'owner', 'previous', e.data->'previous')
       order by e.n), '[]')
     from baton.event e where e.tenant_id = l.tenant_id and e.lead_id = l.id
-      and e.sides <> case when $2::uuid is null then 'partner' else 'internal' end
       and e.type in ('lead.received', 'ownership.changed')) as told
 from baton.lead l
 where l.tenant_id = $1 and ($2::uuid is null or l.partner_id = $2) and l.test = $3

@@ -123,6 +123,11 @@ class Attack:
         return f"{self.who} -> {' '.join(self.key)} {self.place[0]} {self.place[1]}"
 
     @property
+    def _is_partner(self) -> bool:
+        """A partner that names one, be it itself, is refused before anything is looked up."""
+        return self.who not in {"i_all", "i2_all"}
+
+    @property
     def _expected(self) -> set[int]:
         if self.who == "suspended":
             return {401}
@@ -133,7 +138,7 @@ class Attack:
         usual = {
             f"{place}:{name}": own.get(kinds[0]) or random_id(self.people.objects["a"].get(kinds[0], "lead_"))
             for place, name, kinds in slots(self.key, self.entry)
-            if place != "query"
+            if place != "query" and not (name == "partner" and self.key == ("POST", "/v1/leads") and self._is_partner)
         }
         return await send(
             self.people.world, self.who, self.key, self.entry, {**usual, f"{self.place[0]}:{self.place[1]}": id_}

@@ -69,7 +69,8 @@ class Table:
     name: str
     columns: tuple[str, ...]
     uuids: frozenset[str]
-    blank: tuple[str, str] | None
+    blanks: tuple[tuple[str, str], ...]
+    """Columns with a value that all rows may have at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,26 +152,32 @@ async def catalogue(world: World) -> dict[str, Table]:
     """Return every table by its name."""
     found: dict[str, Table] = {}
     for row in await world.admin.fetch(_CATALOGUE):
-        blank = await _blank(world.admin, row["name"], row["settable"])
-        found[row["name"]] = Table(row["name"], tuple(row["columns"]), frozenset(row["uuids"]), blank)
+        blanks = await _blanks(world.admin, row["name"], row["settable"])
+        found[row["name"]] = Table(row["name"], tuple(row["columns"]), frozenset(row["uuids"]), blanks)
     return found
 
 
-async def _blank(admin: asyncpg.Connection, table: str, columns: Collection[str]) -> tuple[str, str] | None:
-    """Return a column that all rows of a table can be given one value of, and that value, as the superuser finds."""
+async def _blanks(admin: asyncpg.Connection, table: str, columns: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """Return the columns that all rows of a table can be given one value of, as the superuser finds by trying."""
+    found: list[tuple[str, str]] = []
     for column in columns:
         value = await admin.fetchval(f"select {column}::text from baton.{table} where {column} is not null limit 1")
+        value = _AFTERWARDS.get((table, column), value)
         attempt = admin.transaction()
         await attempt.start()
         try:
             await admin.execute("set constraints all deferred")
             await admin.execute(f"update baton.{table} set {column} = {_quoted(value)}")
-            return column, _quoted(value)
+            found.append((column, _quoted(value)))
         except asyncpg.PostgresError:
             continue
         finally:
             await attempt.rollback()
-    return None
+    return tuple(found)
+
+
+_AFTERWARDS: Final = {("playbook", "status"): "declined"}
+"""What a login may set a column to, where that is not any value that stands there."""
 
 
 def _quoted(value: str | None) -> str:
@@ -201,9 +208,10 @@ async def faults(world: World, intruder: Intruder, table: Table) -> list[str]:
     async with world.database.begin(intruder.identity) as tx:
         seen = await outcome(tx, f"select from baton.{name}")
         attempts = {"select": seen, "delete": await outcome(tx, f"delete from baton.{name}")}
-        if table.blank is not None:
-            column, value = table.blank
-            attempts["update"] = await outcome(tx, f"update baton.{name} set {column} = {value}")
+        if blank := await _settable(world, intruder, table):
+            attempts["update"] = await outcome(tx, f"update baton.{name} set {blank[0]} = {blank[1]}")
+            if attempts["update"][0] == _DENIED:
+                found.append(f"{intruder.name} met rows of others when it updated its own of {name}")
         for verb, (state, tag) in attempts.items():
             if state == "done" and int(tag.split()[-1]) > allowed:
                 found.append(
@@ -212,6 +220,16 @@ async def faults(world: World, intruder: Intruder, table: Table) -> list[str]:
         found += await _written(world, tx, intruder, table)
         found += await _moved(world, tx, intruder, table)
     return found
+
+
+async def _settable(world: World, intruder: Intruder, table: Table) -> tuple[str, str] | None:
+    """Return a column that the login may set for all of its rows, and the value."""
+    asked = "select has_column_privilege($1, $2, $3, 'update')"
+    for column, value in table.blanks:
+        whose = column in _OWNERS or column == "id"
+        if not whose and await world.admin.fetchval(asked, intruder.login.user, f"baton.{table.name}", column):
+            return column, value
+    return None
 
 
 async def _written(world: World, tx: Transaction, intruder: Intruder, table: Table) -> list[str]:
@@ -232,6 +250,10 @@ async def _moved(world: World, tx: Transaction, intruder: Intruder, table: Table
     """Try to make rows of the intruder's own into such as it must not write, one column of theirs after the other."""
     rows = await _samples(world, table, intruder.unwritable(table))
     found: list[str] = []
+    if table.name == "playbook":
+        state, said = await outcome(tx, "update baton.playbook set status = 'in_force'")
+        if intruder.login is not Login.WORKER and state != _DENIED and said != "UPDATE 0":
+            found.append(f"{intruder.name} could put a playbook in force: {state} {said}")
     telling = {column for column in table.columns if re.search(rf"\b{column}\b", intruder.unwritable(table))}
     for column in sorted(telling & _OWNERS):
         for value in sorted({str(row[column]) for row in rows if row[column] is not None}):

@@ -5,22 +5,33 @@ import re
 from collections.abc import Collection, Mapping
 from itertools import product
 from typing import Final
+from uuid import UUID
 
+from app.domain.ids import Prefix, show
+from app.seed import PROGRAM
 from tests.isolation.attacks import PARAMETER, told
 from tests.isolation.population import MARKERS, Population
 from tests.isolation.routes import KINDS, PLAIN, Key, guarded
 
+_PROGRAMS: Final = [f"program={PROGRAM}", "program=mk-a-shared-pilot"]
 QUERIES: Final = {
     "/v1/leads/{lead}": ["expand=notes,activities,handovers,outcome,clocks,company,related"],
     "/v1/leads": [
         "expand=notes,activities,handovers,outcome,clocks,company,related", "sort=due_at", "sort=-updated_at",
         *(f"q={mark}" for mark in MARKERS), *(f"company={mark}" for mark in MARKERS),
-        *(f"external_id={mark}.0" for mark in MARKERS),
+        *(f"external_id={mark}.0" for mark in MARKERS), *_PROGRAMS,
     ],
-    "/v1/clocks": ["state=breached", "state=met", "state=cancelled", "owed_by=me"],
+    "/v1/clocks": [
+        "state=breached", "state=met", "state=cancelled", "owed_by=me",
+        *(f"lead=external:{mark}.0" for mark in MARKERS if mark.endswith("shared")),
+    ],
+    "/v1/deliveries": [f"destination_id={show(Prefix.DESTINATION, UUID(int=7))}"],
+    "/v1/events": ["since=2026-01-01T00:00:00Z"],
+    "/v1/kpis/reasons": _PROGRAMS,
+    "/v1/kpis/feedback-debt": _PROGRAMS,
     "/v1/consultations": ["side=asker", "side=asked"],
     "/v1/handovers": ["side=giver", "side=receiver"],
-    "/v1/kpis/funnel": ["group_by=partner", "view=period"],
+    "/v1/kpis/funnel": ["group_by=partner", "group_by=playbook", "view=period", *_PROGRAMS],
     "/v1/programs/{program}/playbook": ["lang=ja", "lang=en"],
     "/v1/playbooks/{playbook}/diff": ["lang=ja"],
 }  # fmt: skip
@@ -58,7 +69,7 @@ def reads(people: Population, only: Collection[Key] | None = None) -> list[tuple
             continue
         paths = [path]
         for name in PARAMETER.findall(path):
-            kinds = (*KINDS[name], "lead_closed", "lead_plain") if name == "lead" else KINDS.get(name, ())
+            kinds = (*KINDS[name], "lead_closed", "lead_plain", "lead_same") if name == "lead" else KINDS.get(name, ())
             held = [people.objects[owner] for owner in owners]
             ids = {one[kind] for one in held for kind in kinds if kind in one} or {PLAIN.get(name, "smb-inside-sales")}
             paths = [one.replace(f"{{{name}}}", id_) for one in paths for id_ in sorted(ids)]

@@ -166,6 +166,7 @@ async def _partner_objects(
     answers = [{"question_id": asked["questions"][0]["id"], "text": shared}]
     await world.post(partner, f"/v1/handovers/{handover['id']}/answer", {"answers": answers})
 
+    await world.post(partner, f"{closed}/assign", {"assignee": own})
     accepted = await world.post(partner, f"{closed}/handovers", offer, status=201)
     await world.post(insider, f"/v1/handovers/{accepted['id']}/accept", {"assignee": inside})
     made["handover_accepted"] = accepted["id"]

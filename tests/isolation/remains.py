@@ -1,16 +1,45 @@
 """What everyday use leaves in the tables that a population of leads does not reach, for each organisation one row."""
 
+import json
 from typing import Final
 
 from app.seed import PROGRAM
-from tests.isolation.population import Population
+from tests.isolation.population import Population, marked_lead
 
 _DAY: Final = "2026-11-02"
 _ATTEMPT: Final = """
 insert into baton.attempt (tenant_id, delivery_id, organization_id, n, day, started_at, status, response_head)
-select distinct on (organization_id) tenant_id, id, organization_id, 1, current_date, now(), 200, organization_id::text::bytea
-from baton.delivery
+select distinct on (d.organization_id) d.tenant_id, d.id, d.organization_id, 1, current_date, now(), 200,
+  d.organization_id::text::bytea
+from baton.delivery d
 """
+
+
+_QUEUED: Final = """
+with others as (
+  select p.tenant_id, p.id from baton.playbook p
+  where p.tenant_id not in (select tenant_id from baton.ratification) and p.status = 'in_force'
+), declined as (
+  insert into baton.declination (tenant_id, playbook_id, organization_id, comment, declined_at)
+  select o.tenant_id, o.id, o.tenant_id, 'mk-i2-own', now() from others o
+)
+insert into baton.ratification (tenant_id, playbook_id, queued_at) select tenant_id, id, now() from others
+"""
+"""Nobody declines or agrees in the second tenant."""
+
+
+async def _propose(people: Population, *, declined: bool = False) -> None:
+    """Leave a version of the common program open, so that B has one to answer, or have partner A decline it."""
+    world = people.world
+    document = await world.admin.fetchval(
+        "select v.document::text from baton.playbook v join baton.program p on p.id = v.program_id where p.key = $1"
+        " and v.tenant_id = (select tenant_id from baton.program where key = 'mk-a-shared-pilot') limit 1",
+        PROGRAM,
+    )
+    body = {"document": json.loads(document), "comment": "again"}
+    proposed = await world.post("i_all", f"/v1/programs/{PROGRAM}/playbooks", body, status=201)
+    if declined:
+        await world.post("a_all", f"/v1/playbooks/{proposed['id']}/decline", {"comment": "mk-a-shared"})
 
 
 async def leave(people: Population) -> None:
@@ -27,6 +56,8 @@ async def leave(people: Population) -> None:
         assert counted.status_code == 200, counted.text
         note = {"kind": "context", "body": shared, "visibility": "shared"}
         await world.post(partner, f"/v1/leads/{people.objects[owner]['lead']}/notes", note, status=201)
+        same = marked_lead("same", shared, shared) | {"company": {"name": "株式会社どこにでもある"}}
+        people.objects[owner]["lead_same"] = (await world.post(partner, "/v1/leads", same, status=201))["id"]
     for who in ("a_all", "b_all", "p2_all", "i_all", "i2_all"):
         key = {"Idempotency-Key": "the-same-everywhere"}
         kept = await world.call(who, "POST", "/v1/playbooks/lint", {"document": {"of": who}}, headers=key)
@@ -37,4 +68,10 @@ async def leave(people: Population) -> None:
             "/oauth/revoke", data={"token": spare}, auth=(client["client_id"], client["client_secret"])
         )
         assert revoked.status_code == 200, revoked.text
+    await world.adjudicate()
+    for partner, shared in (("a_all", "mk-a-shared"), ("b_all", "mk-b-shared"), ("p2_all", "mk-p2-shared")):
+        await world.post(partner, "/v1/leads", marked_lead("waits", shared, shared), status=201)
+    await _propose(people, declined=True)
+    await _propose(people)
     await world.admin.execute(_ATTEMPT)
+    await world.admin.execute(_QUEUED)

@@ -3,9 +3,9 @@
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -32,10 +32,16 @@ class Stage:
     people: Population
     _server: EmbeddedPostgres
     _admin: asyncpg.Connection
+    _digests: Mapping[str, str] = field(default_factory=dict)
 
     async def keep(self) -> None:
         """Remember the database as it is now."""
+        self._digests = await self.people.world.tables()
         await self._copy(_PLAYED, _KEPT)
+
+    async def has_changed(self) -> bool:
+        """Return whether any table holds something else than when it was kept."""
+        return self._digests != await self.people.world.tables()
 
     async def restore(self) -> None:
         """Put the database back as it was kept."""
