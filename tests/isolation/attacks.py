@@ -16,7 +16,7 @@ from tests.world import World, random_id
 
 ATTACKS = {
     "b_all": ("a", "i", "p2"),
-    "p2_all": ("a", "i"),
+    "p2_all": ("a", "b", "i"),
     "i2_all": ("a", "b", "i"),
     "suspended": ("a",),
 }
@@ -107,7 +107,7 @@ class Attack:
         tried, wrong = 0, []
         for kind, victim in product(kinds, ATTACKS[self.who]):
             real = self.people.of(victim, kind)
-            if real is None or (self.brief and tried):
+            if real is None or (self.brief and tried) or self._has_its_twin(victim):
                 continue
             if kind not in unknown:
                 unknown[kind] = told(await self._send(nothing(kind, real)))
@@ -121,6 +121,9 @@ class Attack:
 
     def __str__(self) -> str:
         return f"{self.who} -> {' '.join(self.key)} {self.place[0]} {self.place[1]}"
+
+    def _has_its_twin(self, victim: str) -> bool:
+        return victim == "a" and "twin" in self.people.objects and self.who in {"p2_all", "i2_all"}
 
     @property
     def _is_partner(self) -> bool:

@@ -67,7 +67,7 @@ def _deeds(people: Population) -> list[tuple[str, str, str, Any]]:
         ("i_all", "POST", f"/v1/escalations/{a['escalation']}/acknowledge", {}),
         ("i_all", "POST", f"/v1/escalations/{a['escalation']}/waive", {"reason": "x"}),
         ("a_all", "POST", f"{plain}/handovers", {"to_role": "internal_sales", "summary": "x"}),
-        ("i_all", "POST", "/v1/handovers/pull", {"to_role": "internal_sales", "limit": 1}),
+        ("i_all", "POST", "/v1/handovers/pull", {"to_role": "technical", "limit": 1}),
         ("a_all", "PATCH", f"/v1/webhook-endpoints/{a['endpoint']}", {"description": "x"}),
         ("a_all", "POST", f"/v1/webhook-endpoints/{a['endpoint']}/replays", {"from_sequence": 1, "to_sequence": 9}),
         ("a_all", "POST", f"/v1/deliveries/{a['delivery']}/resend", {}),

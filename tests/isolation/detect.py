@@ -91,7 +91,7 @@ class Suite:
                 return f"a read fails: {str(error)[:120]}"
             for read in some:
                 if now[read] != self.answers[read]:
-                    return f"{' '.join(read)} is answered otherwise"
+                    return f"{' '.join(read)} is answered otherwise: {_difference(self.answers[read], now[read])}"
         return ""
 
     async def _attacks_succeed(self, wanted: Collection[Attack]) -> str:
@@ -109,6 +109,13 @@ class Suite:
             if wrong := [one.wrong for one in asked if one.wrong]:
                 return wrong[0]
         return ""
+
+
+def _difference(before: object, now: object) -> str:
+    """Return where two answers part."""
+    one, other = str(before), str(now)
+    at = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return f"…{one[max(0, at - 30) : at + 200]}… is now …{other[max(0, at - 30) : at + 300]}…"
 
 
 def _batches(of: list[_One], size: int) -> list[list[_One]]:

@@ -37,9 +37,12 @@ QUERIES: Final = {
 }  # fmt: skip
 """What is asked besides the plain path."""
 READERS: Final = {
-    "a_all": ("a",), "b_all": ("b",), "i_all": ("a", "b", "i"), "p2_all": ("p2",), "i2_all": ("p2", "i2"),
+    "a_all": ("a",), "b_all": ("b",), "i_all": ("a", "b", "i"), "p2_all": ("p2", "twin"),
+    "i2_all": ("p2", "i2", "twin"),
 }  # fmt: skip
-"""Whose objects each caller reads; that ids of others tell nothing is tried route by route elsewhere."""
+"""Whose objects each caller reads; that ids of others tell nothing is tried route by route elsewhere.
+
+There are `twin` objects only where they were planted."""
 
 
 def names(people: Population) -> dict[str, set[str]]:
@@ -70,7 +73,7 @@ def reads(people: Population, only: Collection[Key] | None = None) -> list[tuple
         paths = [path]
         for name in PARAMETER.findall(path):
             kinds = (*KINDS[name], "lead_closed", "lead_plain", "lead_same") if name == "lead" else KINDS.get(name, ())
-            held = [people.objects[owner] for owner in owners]
+            held = [people.objects[owner] for owner in owners if owner in people.objects]
             ids = {one[kind] for one in held for kind in kinds if kind in one} or {PLAIN.get(name, "smb-inside-sales")}
             paths = [one.replace(f"{{{name}}}", id_) for one in paths for id_ in sorted(ids)]
         for one, query in product(paths, ["", *QUERIES.get(path, [])]):

@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from tests.isolation import plants
+from tests.isolation import plants, twins
 from tests.isolation.attacks import attacks
 from tests.isolation.detect import OUTSIDERS, Suite
 from tests.isolation.equivalents import reason
@@ -83,11 +83,19 @@ class Campaign:
         world = self.suite.people.world
         async with application_only(world):
             await self._keep()
+            await self._control()
             for planted in self._chosen(sorted(self.suite.sent.wheres.values(), key=str)):
                 with plants.where_planted(planted):
                     red = await self.suite.red_for_where(planted)
                 await self._note("where", planted, red)
         await self._keep()
+
+    async def _control(self) -> None:
+        """Run everything once with nothing planted: it must be green, or no red would mean anything."""
+        nothing = Where(("", ""), "", set(routes_of(self.suite.people.world.app)), by_deeds=True)
+        if red := await self.suite.red_for_where(nothing):
+            raise RuntimeError(f"red without a mutation: {red}")
+        await self._note("control", nothing, "nothing planted, nothing red")
 
     async def _permissions(self) -> None:
         world = self.suite.people.world
@@ -134,6 +142,8 @@ class Campaign:
 async def a_campaign() -> AsyncGenerator[Campaign]:
     """Fill a world of its own for a campaign."""
     async with a_stage() as stage:
+        await twins.plant(stage.people)
+        await stage.keep()
         suite = await suite_of(stage.people)
         for line in suite.done:
             print(f"deed: {line}")

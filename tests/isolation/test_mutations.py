@@ -3,7 +3,7 @@
 import pytest
 
 from tests.isolation import plants
-from tests.isolation.mutations import KINDS, Campaign, suite_of
+from tests.isolation.mutations import Campaign, suite_of
 from tests.isolation.population import Population
 
 MOST = {"policy": 300, "where": 120, "permission": 100}
