@@ -6,7 +6,7 @@ answered otherwise than before, or changes rows of partner B or of the second te
 
 from typing import Any, Final
 
-from tests.isolation.population import Population
+from tests.isolation.population import Population, marked_lead
 from tests.world import LOST
 
 _OTHERS: Final = """
@@ -15,7 +15,7 @@ select c.relname::text as name,
 from pg_class c join pg_attribute a on a.attrelid = c.oid
 where c.relnamespace = 'baton'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
   and exists (select from pg_attribute t where t.attrelid = c.oid and t.attname = 'tenant_id')
-  and c.relname not in ('client', 'client_secret', 'revoked_token')
+  and c.relname <> 'revoked_token'
 group by 1 order by 1
 """
 
@@ -33,8 +33,11 @@ async def rows_of_others(people: Population) -> dict[str, str]:
             owners += f" or partner_id <> '{a}'"
         elif row["organization"]:
             owners += f" or organization_id not in ('{a}', '{tenant}')"
+        elif row["name"] == "client_secret":
+            owners += f" or client_id in (select id from baton.client where organization_id not in ('{a}', '{tenant}'))"
+        lasting = "(to_jsonb(t) - 'last_used_at')::text"
         digests.append(
-            f"select '{row['name']}' as name, md5(coalesce(string_agg(t::text, '|' order by t::text), '')) as digest"
+            f"select '{row['name']}' as name, md5(coalesce(string_agg({lasting}, '|' order by {lasting}), '')) as digest"
             f" from baton.{row['name']} t where {owners}"
         )
     return {row["name"]: row["digest"] for row in await admin.fetch(" union all ".join(digests))}
@@ -43,6 +46,7 @@ async def rows_of_others(people: Population) -> dict[str, str]:
 def _deeds(people: Population) -> list[tuple[str, str, str, Any]]:
     a, inside = people.objects["a"], people.objects["i"]
     lead, plain, closed = (f"/v1/leads/{a[kind]}" for kind in ("lead", "lead_plain", "lead_closed"))
+    theirs = people.objects["b"]["lead_external"].removeprefix("external:")
     note = {"kind": "context", "body": "x", "visibility": "shared", "external_id": "deed"}
     call = {"kind": "call", "at": "2026-11-02T01:00:00Z", "disposition": "connected", "external_id": "deed"}
     question = {"role": "technical", "question": "x"}
@@ -52,6 +56,9 @@ def _deeds(people: Population) -> list[tuple[str, str, str, Any]]:
         ("a_all", "POST", f"{plain}/activities", call),
         ("a_all", "POST", f"{plain}/activities", call),
         ("i_all", "POST", f"{plain}/notes", note),
+        ("i_all", "POST", f"{plain}/activities", call),
+        ("a_all", "POST", "/v1/leads", marked_lead("deed", "mk-b-shared", "x") | {"external_id": theirs}),
+        ("b_all", "POST", "/v1/handovers/pull", {"to_role": "internal_sales", "limit": 1}),
         ("a_all", "PATCH", plain, {"context": {"personality": "x"}, "metadata": {"of": "x"}}),
         ("a_all", "PATCH", plain, {"contact": {"name": "x"}}),
         ("a_all", "POST", f"{plain}/assign", {"assignee": "somebody else"}),
@@ -94,6 +101,6 @@ async def do_all(people: Population) -> list[str]:
         if method in {"PATCH", "DELETE"}:
             headers["If-Match"] = (await world.call(who, "GET", path)).headers.get("etag", '"0"')
         answer = await world.call(who, method, path, body, headers=headers)
-        slug = answer.json().get("type", "") if answer.is_client_error else ""
-        said.append(f"{who} {method} {path}: {answer.status_code} {slug}")
+        told = answer.json() if answer.content else {}
+        said.append(f"{who} {method} {path}: {answer.status_code} {told.get('type', '')} {told.get('matched', '')}")
     return said

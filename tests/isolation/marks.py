@@ -26,7 +26,7 @@ QUERIES: Final = {
         *(f"lead=external:{mark}.0" for mark in MARKERS if mark.endswith("shared")),
     ],
     "/v1/deliveries": [f"destination_id={show(Prefix.DESTINATION, UUID(int=7))}"],
-    "/v1/events": ["since=2026-01-01T00:00:00Z"],
+    "/v1/events": ["since=2026-01-01T00:00:00Z", "limit=500"],
     "/v1/kpis/reasons": _PROGRAMS,
     "/v1/kpis/feedback-debt": _PROGRAMS,
     "/v1/consultations": ["side=asker", "side=asked"],
@@ -76,7 +76,8 @@ def reads(people: Population, only: Collection[Key] | None = None) -> list[tuple
             held = [people.objects[owner] for owner in owners if owner in people.objects]
             ids = {one[kind] for one in held for kind in kinds if kind in one} or {PLAIN.get(name, "smb-inside-sales")}
             paths = [one.replace(f"{{{name}}}", id_) for one in paths for id_ in sorted(ids)]
-        for one, query in product(paths, ["", *QUERIES.get(path, [])]):
+        exactly = [f"limit={people.feeds[who]}"] if path == "/v1/events" and who in people.feeds else []
+        for one, query in product(paths, ["", *QUERIES.get(path, []), *exactly]):
             found.append((who, f"{one}?{query}" if query else one))
     return found
 

@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from tests.isolation import plants, twins
 from tests.isolation.attacks import attacks
+from tests.isolation.deeds import rows_of_others
 from tests.isolation.detect import OUTSIDERS, Suite
 from tests.isolation.equivalents import reason
 from tests.isolation.logins import catalogue, intruders
@@ -48,6 +49,7 @@ async def suite_of(people: Population, *, recorded: bool = True) -> Suite:
         attacks(people, OUTSIDERS, brief=True),
         cells(people, routes_of(people.world.app)),
     )
+    suite.others = await rows_of_others(people)
     if recorded:
         await suite.record()
     people.heard = {}
@@ -83,7 +85,8 @@ class Campaign:
         world = self.suite.people.world
         async with application_only(world):
             await self._keep()
-            await self._control()
+            if self.stage is not None:
+                await self._control()
             for planted in self._chosen(sorted(self.suite.sent.wheres.values(), key=str)):
                 with plants.where_planted(planted):
                     red = await self.suite.red_for_where(planted)
@@ -117,7 +120,7 @@ class Campaign:
         why = "" if red else reason(planted)
         said = "caught" if red else ("equivalent" if why else "SURVIVED")
         self.count[kind, said] += 1
-        self.say(f"{said:10} {planted}   {(red or why)[:160]}")
+        self.say(f"{said:10} {planted}   {(red or why).split(chr(10))[0][:160]}")
         if said == "SURVIVED":
             self.survivors.append(str(planted))
         if kind != "policy" and self.stage is not None and await self.stage.has_changed():

@@ -89,14 +89,20 @@ class Where:
         return f"where {self.key[1]}   after: …{self.key[0][-60:]}"
 
 
-_IDS: Final = ("sides", "visibility", "proposed_by", "id")
+_WHOSE: Final = ("sides", "visibility", "proposed_by")
+_NAMES: Final = {"external_id"}
 
 
-def is_about_ids(one: Condition) -> bool:
-    """Return whether a condition picks rows by whose they are or what they hang on, compared with a parameter."""
+def says_whose(one: Condition) -> bool:
+    """Return whether a condition compares whose a row is, or what it hangs on, with a parameter.
+
+    One on `id` alone says which object is asked for: what says whose it must be stands beside it.
+    """
     if one.text.startswith("(l.created_at, l.id)"):
         return False  # goes on after the last row of a page
-    return one.compares_a_parameter and any(name in _IDS or name.endswith("_id") for name in one.columns)
+    return one.compares_a_parameter and any(
+        name in _WHOSE or (name.endswith("_id") and name not in _NAMES) for name in one.columns
+    )
 
 
 @dataclass
@@ -109,7 +115,7 @@ class Sent:
     def take(self, sql: str) -> str:
         """Note a statement on its way."""
         for one in conditions(sql):
-            if is_about_ids(one):
+            if says_whose(one):
                 where = self.wheres.setdefault(one.key, Where(one.key, sql))
                 if self.route is not None:
                     where.routes.add(self.route)

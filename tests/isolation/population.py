@@ -45,6 +45,8 @@ class Population:
     objects: dict[str, dict[str, str]] = field(default_factory=dict)
     heard: dict[str, list[str]] = field(default_factory=dict)
     cursors: dict[str, str] = field(default_factory=dict)
+    feeds: dict[str, int] = field(default_factory=dict)
+    """How many events each caller's feed holds."""
 
     def of(self, owner: str, kind: str) -> str | None:
         """Return the owner's object of a kind, or None where it has none."""

@@ -3,6 +3,7 @@
 import json
 from typing import Final
 
+from app.domain.ids import Prefix, read
 from app.seed import PROGRAM
 from tests.isolation.population import Population, marked_lead
 
@@ -26,6 +27,16 @@ with others as (
 insert into baton.ratification (tenant_id, playbook_id, queued_at) select tenant_id, id, now() from others
 """
 """Nobody declines or agrees in the second tenant."""
+
+
+_KEPT_ON_HANDOVERS: Final = """
+insert into baton.annotation (tenant_id, partner_id, organization_id, lead_id, subject_id, document)
+select h.tenant_id, h.partner_id, h.from_organization_id, h.lead_id, h.id,
+  (select a.document from baton.annotation a where a.tenant_id = h.tenant_id and a.subject_id = h.lead_id
+    and a.organization_id = h.from_organization_id)
+from baton.handover h
+"""
+"""What an organisation keeps on a handover stands beside it, as it does on leads."""
 
 
 async def _propose(people: Population, *, declined: bool = False) -> None:
@@ -75,3 +86,8 @@ async def leave(people: Population) -> None:
     await _propose(people)
     await world.admin.execute(_ATTEMPT)
     await world.admin.execute(_QUEUED)
+    await world.admin.execute(_KEPT_ON_HANDOVERS)
+    for who in ("a_all", "b_all", "p2_all", "i_all", "i2_all"):
+        organization = read(Prefix.ORGANIZATION, await world.organization(who))
+        counted = "select count(*) from baton.feed where organization_id = $1"
+        people.feeds[who] = await world.admin.fetchval(counted, organization)

@@ -59,7 +59,9 @@ async def _copy(
 ) -> None:
     names = ", ".join(columns)
     into = f"insert into baton.{table} ({names}) select {names} from jsonb_populate_record(null::baton.{table}, $1)"
-    for row in await admin.fetch(f"select to_jsonb(t)::text as row from baton.{table} t where {whose} order by (to_jsonb(t)->>'n')::bigint"):
+    for row in await admin.fetch(
+        f"select to_jsonb(t)::text as row from baton.{table} t where {whose} order by (to_jsonb(t)->>'n')::bigint"
+    ):
         text = row["row"]
         for before, after in changes:
             text = text.replace(before, after)
