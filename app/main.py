@@ -30,12 +30,13 @@ from app.routers import (
     webhooks,
     work,
 )
-from app.routers.edge import Services, include, install
+from app.routers.edge import Gate, Services, include, install
 from app.routers.reference import describe
 from app.security.cursors import CursorSealer
 from app.security.keyring import MasterKeys
 from app.services.issuer import Issuer
 from app.services.kit import Kit
+from app.services.limiter import Limiter
 from app.settings import Settings
 
 _POOLS = {Login.PARTNER: 16, Login.INTERNAL: 16, Login.AUTH: 4}
@@ -80,11 +81,15 @@ def create_app(settings: Settings) -> FastAPI:
     database = Database(address, _POOLS)
     issuer = Issuer(database, keys, url=settings.token_issuer, audience=settings.token_issuer)
 
+    limiter = Limiter(database, settings.quotas)
+    gate = Gate(settings.tenant_concurrency)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         await database.start()
         await issuer.start()
         yield
+        await limiter.stop()
         await issuer.stop()
         await database.stop()
 
@@ -104,7 +109,8 @@ def create_app(settings: Settings) -> FastAPI:
         egress_allow=settings.egress_allow,
         public_url=settings.base_url,
     )
-    install(app, Services(issuer.verifier, database, issuer.fresh))
+    app.state.limiter, app.state.gate = limiter, gate
+    install(app, Services(issuer.verifier, database, issuer.fresh, limiter, gate, settings.trusted_proxies))
     include(app, *ROUTERS)
     if settings.test_clock:
         include(app, testing.router)
