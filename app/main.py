@@ -104,7 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
         egress_allow=settings.egress_allow,
         public_url=settings.base_url,
     )
-    install(app, Services(issuer.verifier, database, issuer.fresh))
+    install(app, Services(issuer.verifier, database, issuer.fresh, settings.trusted_proxies))
     include(app, *ROUTERS)
     if settings.test_clock:
         include(app, testing.router)

@@ -36,9 +36,10 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     docs: bool = False
     egress_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     test_clock: bool = False
 
-    @field_validator("egress_allow", mode="before")
+    @field_validator("egress_allow", "trusted_proxies", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
         if isinstance(value, str):

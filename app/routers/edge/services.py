@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.db.session import Database
+from app.routers.edge.address import Network
 from app.security.tokens import Verifier
 
 
@@ -12,8 +13,10 @@ class Services:
     """The verifier of access tokens and the pools that transactions are opened on.
 
     `fresh` is awaited before a token is verified: it returns once keys and revocations are recent enough.
+    `trusted_proxies` are the networks whose X-Forwarded-For is believed.
     """
 
     verifier: Verifier
     database: Database
     fresh: Callable[[], Awaitable[None]] | None = None
+    trusted_proxies: tuple[Network, ...] = ()
