@@ -110,7 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
         public_url=settings.base_url,
     )
     app.state.limiter, app.state.gate = limiter, gate
-    install(app, Services(issuer.verifier, database, issuer.fresh, limiter, gate, settings.trusted_proxies))
+    install(app, Services(issuer.verifier, database, issuer.fresh, settings.trusted_proxies, limiter, gate))
     include(app, *ROUTERS)
     if settings.test_clock:
         include(app, testing.router)

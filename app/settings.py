@@ -40,8 +40,8 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     docs: bool = False
     egress_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
-    test_clock: bool = False
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    test_clock: bool = False
     tenant_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 20
     rate_default: PerMinute = DEFAULTS[Policy.DEFAULT]
     rate_write: PerMinute = DEFAULTS[Policy.WRITE]

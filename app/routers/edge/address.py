@@ -1,52 +1,61 @@
-"""Whose address a request comes from: the peer of the socket, or what a trusted proxy says of the one before it."""
+"""Owns the answer to where a request comes from. Never believes a header that no trusted proxy has written.
 
-from collections.abc import MutableMapping, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any, Final
+The address is that of the socket, unless the socket is a trusted proxy's: then it is the last hop of X-Forwarded-For
+that no trusted proxy owns. What stands before that hop, the caller may have written itself.
+"""
+
+from collections.abc import Iterator, MutableMapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-UNKNOWN: Final = "unknown"
-_IPV6_SITE: Final = 64
-"""One subscriber holds at least so much of IPv6 (RFC 6177), so a count by single addresses would count nothing."""
+_FORWARDED = b"x-forwarded-for"
 
 
-def network_of(scope: MutableMapping[str, Any], trusted: Sequence[Network]) -> str:
-    """Return the network that a request is counted by: an IPv4 address or an IPv6 /64."""
-    address = address_of(scope, trusted)
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, _IPV6_SITE), strict=False))
-    return str(address) if address else UNKNOWN
+def client_address(scope: MutableMapping[str, Any], trusted: Sequence[Network]) -> Address | None:
+    """Return the caller's address, IPv4 as such also where it came mapped into IPv6; None for a local socket.
 
-
-def address_of(scope: MutableMapping[str, Any], trusted: Sequence[Network]) -> Address | None:
-    """Return the address that a request comes from, None where the server does not know its peer.
-
-    X-Forwarded-For is read from its end, past proxies that are `trusted`, and only where the peer of the socket is one:
-    what a stranger writes there is never believed.
+    `trusted` are the networks of the proxies before Baton. A hop that is no address ends the walk at the proxy that
+    passed it on: a forged header makes a caller no stranger than its proxy.
     """
     peer = scope.get("client")
-    address = _read(peer[0]) if peer else None
-    if address is None or not trusted:
-        return address
-    lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    hops = ",".join(lines).split(",") if lines else []
-    while hops and _within(address, trusted):
-        before = _read(hops.pop())
+    here = _read(peer[0]) if peer else None
+    if here is None or not is_within(here, trusted):
+        return here
+    for hop in _hops(scope):
+        before = _read(hop)
         if before is None:
-            break
-        address = before
-    return address
+            return here
+        here = before
+        if not is_within(here, trusted):
+            return here
+    return here
 
 
-def _within(address: Address, networks: Sequence[Network]) -> bool:
+def is_within(address: Address, networks: Sequence[Network]) -> bool:
+    """Tell whether one of the networks holds the address; an address never lies in a network of the other version."""
     return any(address in network for network in networks)
 
 
+def _hops(scope: MutableMapping[str, Any]) -> Iterator[str]:
+    """Yield the hops of X-Forwarded-For, the nearest first; several lines read as one (RFC 9110, section 5.3)."""
+    lines = [value for name, value in scope["headers"] if name == _FORWARDED]
+    for line in reversed(lines):
+        for hop in reversed(line.split(b",")):
+            yield hop.decode("latin-1").strip()
+
+
 def _read(text: str) -> Address | None:
+    """Read an address, also one with a port, as some proxies write it, or with a zone."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
     try:
-        address = ip_address(text.strip().partition("%")[0])
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

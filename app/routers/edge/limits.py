@@ -5,16 +5,20 @@ address and by the client that it names, and learns nothing about that client's 
 """
 
 from collections.abc import MutableMapping
-from typing import Any
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from typing import Any, Final
 from uuid import UUID
 
 from app.domain.actor import Actor
 from app.domain.errors import RateLimitedError
 from app.domain.limits import WINDOW_S, Policy
-from app.routers.edge.address import network_of
+from app.routers.edge.address import client_address
 from app.routers.edge.declaration import Declaration
 from app.routers.edge.exchange import Exchange
 from app.services.limiter import Standing
+
+_LOCAL: Final = "local"  # the socket of a server on the same machine has no address
+_IPV6_SITE: Final = 64  # a subscriber holds at least so much (RFC 6177): counts of single addresses would hold nobody
 
 
 def policy_of(declared: Declaration, methods: frozenset[str]) -> Policy:
@@ -46,7 +50,7 @@ async def count_stranger(
     limiter = current.services.limiter
     if limiter is None:
         return
-    network = network_of(scope, current.services.proxies)
+    network = _network(client_address(scope, current.services.trusted_proxies))
     if limiter.spend(Policy.ADDRESS, network) is None:
         await limiter.ask(Policy.ADDRESS, network)
     if claimed is not None and limiter.spend(policy, claimed) is None:
@@ -60,3 +64,9 @@ def fields(standing: Standing) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]
         (b"ratelimit", f'"{name}";r={standing.remaining};t={standing.reset_s}'.encode()),
         (b"ratelimit-policy", f'"{name}";q={standing.quota};w={WINDOW_S}'.encode()),
     )
+
+
+def _network(address: IPv4Address | IPv6Address | None) -> str:
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, _IPV6_SITE), strict=False))
+    return str(address) if address else _LOCAL

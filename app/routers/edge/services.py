@@ -15,12 +15,13 @@ class Services:
     """The verifier of access tokens and the pools that transactions are opened on.
 
     `fresh` is awaited before a token is verified: it returns once keys and revocations are recent enough.
-    `proxies` are believed about the address that a request comes from. Without `limiter` and `gate` nothing is limited.
+    `trusted_proxies` are the networks whose X-Forwarded-For is believed. Without `limiter` and `gate` nothing is
+    limited.
     """
 
     verifier: Verifier
     database: Database
     fresh: Callable[[], Awaitable[None]] | None = None
+    trusted_proxies: tuple[Network, ...] = ()
     limiter: Limiter | None = None
     gate: Gate | None = None
-    proxies: tuple[Network, ...] = ()

@@ -1,6 +1,6 @@
 """Limits: what each client may send, and the permits that processes lease.
 
-Revision ID: 0004
+Revision ID: 0005
 """
 
 from pathlib import Path
@@ -8,8 +8,8 @@ from pathlib import Path
 from alembic import op
 from app.db.migrate import run_script
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
