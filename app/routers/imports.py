@@ -71,7 +71,7 @@ def _means(held: kit.Kit, *, update: bool) -> Means:
 )
 @opens(
     "leads:write",
-    max_body=64 * _MIB,
+    max_body=5 * _MIB,
     policy=Policy.BULK,
     body=BodyKind.STREAM,
     takes=("application/x-ndjson", "application/ndjson", "text/csv"),

@@ -177,7 +177,7 @@ async def test_counts_of_clients_and_policies_are_apart(databases: list[Database
 class Broken(Database):
     """A database that does not answer."""
 
-    async def single(self, *args, **options):
+    async def single(self, *_, **__):
         raise ConnectionResetError
 
 
