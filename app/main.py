@@ -39,8 +39,10 @@ from app.services.kit import Kit
 from app.services.limiter import Limiter
 from app.settings import Settings
 
-_POOLS = {Login.PARTNER: 16, Login.INTERNAL: 16, Login.AUTH: 4}
-"""Connections of one API process, per login; opened as they are needed."""
+_SPARE = 4
+"""Connections of each login that one tenant alone, with all of its places taken, leaves to the others."""
+_AUTH = 4
+"""Connections for tokens, keys and counts."""
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
@@ -78,7 +80,9 @@ def create_app(settings: Settings) -> FastAPI:
         raise ValueError("BATON_DATABASE_URL and BATON_MASTER_KEY are required")
     keys = MasterKeys.read(settings.master_key.get_secret_value())
     address = Address(settings.database_url.get_secret_value(), passwords(keys))
-    database = Database(address, _POOLS)
+    places = settings.tenant_concurrency + _SPARE
+    # Opened as they are needed, so this is a bound and no cost.
+    database = Database(address, {Login.PARTNER: places, Login.INTERNAL: places, Login.AUTH: _AUTH})
     issuer = Issuer(database, keys, url=settings.token_issuer, audience=settings.token_issuer)
 
     limiter = Limiter(database, settings.quotas)

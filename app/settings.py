@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     egress_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     test_clock: bool = False
-    tenant_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 20
+    tenant_concurrency: Annotated[int, Field(ge=1, le=200)] = 20
     rate_default: PerMinute = DEFAULTS[Policy.DEFAULT]
     rate_write: PerMinute = DEFAULTS[Policy.WRITE]
     rate_bulk: PerMinute = DEFAULTS[Policy.BULK]
