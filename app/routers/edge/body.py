@@ -106,7 +106,7 @@ def refuse_encoding(exchange: Exchange) -> None:
 def refuse_media_type(exchange: Exchange, method: str, takes: tuple[str, ...]) -> None:
     """Refuse a body of another media type than the route `takes`; PATCH also takes a merge patch."""
     if method == "PATCH" and "application/json" in takes and _MERGE_PATCH not in takes:
-        takes = (_MERGE_PATCH, *takes)
+        takes = (*takes, _MERGE_PATCH)
     if b"content-type" in exchange.repeated or not _taken(exchange.headers.get(b"content-type", b""), takes):
         name = "Accept-Patch" if method == "PATCH" else "Accept-Post"
         raise MediaTypeRefusedError("The media type of the body is not taken here.", headers={name: ", ".join(takes)})
