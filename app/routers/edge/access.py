@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from app.db.session import Database, Transaction
 from app.domain.actor import Actor
 from app.routers.edge import body, exchange
+from app.routers.edge.address import Address, client_address
 from app.routers.edge.exchange import Exchange
 
 
@@ -19,6 +20,11 @@ async def current_exchange(request: Request) -> Exchange:
 async def current_actor(request: Request) -> Actor:
     """Return the caller; only on routes that need a token."""
     return request.scope[exchange.SCOPE_KEY].actor
+
+
+async def current_address(request: Request) -> Address | None:
+    """Return where the request comes from; None for a local socket."""
+    return client_address(request.scope, request.scope[exchange.SCOPE_KEY].services.trusted_proxies)
 
 
 async def current_transaction(request: Request) -> Transaction:
@@ -47,6 +53,7 @@ async def body_stream(request: Request) -> AsyncIterator[bytes]:
 
 
 CurrentExchange = Annotated[Exchange, Depends(current_exchange)]
+CallerAddress = Annotated[Address | None, Depends(current_address)]
 Caller = Annotated[Actor, Depends(current_actor)]
 Tx = Annotated[Transaction, Depends(current_transaction)]
 Store = Annotated[Database, Depends(current_database)]

@@ -34,6 +34,7 @@ from app.routers.edge import (
     query,
     strict_json,
 )
+from app.routers.edge.address import client_address
 from app.routers.edge.declaration import BodyKind, Declaration, UndeclaredRouteError, declaration_of
 from app.routers.edge.exchange import Exchange
 
@@ -94,7 +95,10 @@ class _Pipeline:
     async def _authorised(self, request: Request, current: Exchange) -> Response:
         if current.services.fresh is not None:
             await current.services.fresh()
-        by = current.actor = current.services.verifier.verify(credentials.bearer_token(current)).actor
+        claims = current.services.verifier.verify(credentials.bearer_token(current))
+        if claims.networks:
+            credentials.refuse_elsewhere(claims, client_address(request.scope, current.services.trusted_proxies))
+        by = current.actor = claims.actor
         self._refuse_scope(by)
         if self.declaration.body is BodyKind.STREAM:
             return await self._work(request, current)
