@@ -172,13 +172,17 @@ class Verifier:
             claims = self._check(token, now)
         except _RefusedError:
             raise UnauthenticatedError(_REFUSAL) from None
-        if self._refuses(claims):
-            raise UnauthenticatedError(_REFUSAL)
+        self.refuse_revoked(claims)
         if now < claims.expires_at:
             self._held[token] = claims
             if len(self._held) > self._size:
                 self._held.popitem(last=False)
         return claims
+
+    def refuse_revoked(self, claims: Claims) -> None:
+        """Raise what `verify` raises where a token that held has been revoked since; its expiry is not asked for."""
+        if self._refuses(claims):
+            raise UnauthenticatedError(_REFUSAL)
 
     def _check(self, token: str, now: float) -> Claims:
         header, body = _parts(token)

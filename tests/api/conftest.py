@@ -15,7 +15,7 @@ async def admin(database_url, passwords, master_keys) -> dict:
 
 @pytest.fixture(scope="module")
 async def other_admin(database_url, passwords, master_keys) -> dict:
-    return await a_tenant(database_url, passwords, master_keys, "other")
+    return await a_tenant(database_url, passwords, master_keys, "rival")
 
 
 @pytest.fixture

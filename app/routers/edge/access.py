@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.types import Receive
 
 from app.db.session import Database, Transaction
 from app.domain.actor import Actor
@@ -48,8 +49,19 @@ async def raw_body(request: Request) -> bytes:
 
 
 async def body_stream(request: Request) -> AsyncIterator[bytes]:
-    """Return the body while it arrives, never more than the route's limit; only on routes that declare a stream."""
-    return body.stream(request.receive, request.scope[exchange.SCOPE_KEY].max_body)
+    """Return the body while it arrives, never more than the route's limit; only on routes that declare a stream.
+
+    A body may arrive for as long as it likes: it breaks off, as another request would, once its caller is shut out.
+    """
+    return _while_let_in(request.receive, request.scope[exchange.SCOPE_KEY])
+
+
+async def _while_let_in(receive: Receive, current: Exchange) -> AsyncIterator[bytes]:
+    async for part in body.stream(receive, current.max_body):
+        if current.claims is not None:
+            await current.services.refresh()
+            current.services.verifier.refuse_revoked(current.claims)
+        yield part
 
 
 CurrentExchange = Annotated[Exchange, Depends(current_exchange)]

@@ -93,9 +93,8 @@ class _Pipeline:
             current.body = await body.read(request.receive, self.declaration.max_body)
 
     async def _authorised(self, request: Request, current: Exchange) -> Response:
-        if current.services.fresh is not None:
-            await current.services.fresh()
-        claims = current.services.verifier.verify(credentials.bearer_token(current))
+        await current.services.refresh()
+        claims = current.claims = current.services.verifier.verify(credentials.bearer_token(current))
         if claims.networks:
             credentials.refuse_elsewhere(claims, client_address(request.scope, current.services.trusted_proxies))
         by = current.actor = claims.actor

@@ -20,3 +20,8 @@ class Services:
     database: Database
     fresh: Callable[[], Awaitable[None]] | None = None
     trusted_proxies: tuple[Network, ...] = ()
+
+    async def refresh(self) -> None:
+        """Return once keys and revocations are recent enough to verify a token by."""
+        if self.fresh is not None:
+            await self.fresh()
