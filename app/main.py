@@ -9,6 +9,7 @@ from app.db.session import Address, Database, Login
 from app.routers import (
     agreements,
     assurance,
+    clients,
     consultations,
     destinations,
     escalations,
@@ -49,6 +50,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     oauth.router,
     me.router,
     organizations.router,
+    clients.router,
     leads.router,
     imports.router,
     leads_read.router,

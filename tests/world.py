@@ -199,7 +199,8 @@ class World:
             f"select '{name}' as name, md5(coalesce(string_agg(t::text, '|' order by t::text), '')) as digest"
             f" from baton.{name} t"
             for name in names
-            if name not in {"client", "client_secret"}  # to the minute they hold when a token was asked for
+            if name
+            not in {"client", "client_secret", "client_key"}  # to the minute they hold when a token was asked for
         )
         return {row["name"]: row["digest"] for row in await self.admin.fetch(digests)}
 

@@ -61,7 +61,7 @@ NEW = {
         "internal": (_of_client("client_key"), (S, I, U)),
         "auth": (ANY, (S, U)),
     },
-    "spent_assertion": {"auth": (ANY, (S, I, D))},
+    "spent_assertion": {"auth": (ANY, (S, I, U, D))},
 }
 # The tenant neither sees nor commands what a partner manages by itself; what a partner touches, it manages.
 NARROWER = {

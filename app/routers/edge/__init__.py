@@ -7,6 +7,7 @@ holds a business rule and never writes a statement of its own.
 from app.routers.edge.access import (
     BodyStream,
     Caller,
+    CallerAddress,
     CurrentExchange,
     IfMatch,
     RawBody,
@@ -27,6 +28,7 @@ __all__ = [
     "BodyKind",
     "BodyStream",
     "Caller",
+    "CallerAddress",
     "CurrentExchange",
     "Deprecation",
     "Gate",

@@ -9,6 +9,7 @@ from app.db.session import Transaction
 from app.domain.actor import Actor
 from app.routers.edge.services import Services
 from app.routers.problems import request_id_of
+from app.security.tokens import Claims
 from app.services.limiter import Standing
 
 SCOPE_KEY = "baton.exchange"
@@ -37,6 +38,7 @@ class Exchange:
     services: Services
     headers: dict[bytes, bytes]
     repeated: frozenset[bytes]
+    claims: Claims | None = None
     actor: Actor | None = None
     transaction: Transaction | None = None
     body: bytes = b""

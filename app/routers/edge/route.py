@@ -36,6 +36,7 @@ from app.routers.edge import (
     query,
     strict_json,
 )
+from app.routers.edge.address import client_address
 from app.routers.edge.declaration import BodyKind, Declaration, UndeclaredRouteError, declaration_of
 from app.routers.edge.exchange import Exchange
 
@@ -104,9 +105,11 @@ class _Pipeline:
             current.body = await body.read(request.receive, self.declaration.max_body)
 
     async def _authorised(self, request: Request, current: Exchange) -> Response:
-        if current.services.fresh is not None:
-            await current.services.fresh()
-        by = current.actor = current.services.verifier.verify(credentials.bearer_token(current)).actor
+        await current.services.refresh()
+        claims = current.claims = current.services.verifier.verify(credentials.bearer_token(current))
+        if claims.networks:
+            credentials.refuse_elsewhere(claims, client_address(request.scope, current.services.trusted_proxies))
+        by = current.actor = claims.actor
         await limits.count(current, by, self.policy)
         self._refuse_scope(by)
         gate = current.services.gate

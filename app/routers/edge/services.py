@@ -25,3 +25,8 @@ class Services:
     trusted_proxies: tuple[Network, ...] = ()
     limiter: Limiter | None = None
     gate: Gate | None = None
+
+    async def refresh(self) -> None:
+        """Return once keys and revocations are recent enough to verify a token by."""
+        if self.fresh is not None:
+            await self.fresh()

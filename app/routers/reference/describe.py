@@ -184,7 +184,7 @@ def _schema_name(answer: Mapping[str, Any]) -> str:
 
 def _forget_problems(responses: Node) -> None:
     """The OAuth endpoints answer refusals by RFC 6749; only limits and Baton's own failures are problem documents."""
-    for status in [status for status in responses if status.startswith("4") and status != "429"]:
+    for status in [status for status in responses if status.startswith("4") and status not in {"408", "429"}]:
         content = responses[status].get("content", {})
         content.pop(_PROBLEM, None)
         if not content:
