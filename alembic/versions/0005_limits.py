@@ -14,15 +14,21 @@ branch_labels = None
 depends_on = None
 
 TENANT = "tenant_id = (select baton.tid())"
-OWN = f"""{TENANT} and exists (select 1 from baton.client c
+OWN = f"{TENANT} and organization_id = (select baton.oid())"
+OF_CLIENT = f"""{TENANT} and exists (select 1 from baton.client c
   where c.tenant_id = client_limit.tenant_id and c.id = client_limit.client_id)"""  # noqa: S608  # own texts
 ANY = "true"
 
 SELECT, INSERT, UPDATE, DELETE = "select", "insert", "update", "delete"
 
-# table -> login -> (predicate, verbs): an admin of the tenant sets figures, a partner reads those of its own clients.
+# table -> login -> (predicate, verbs): an admin of the tenant sets figures, a partner reads its own.
 ACCESS = {
     "client_limit": {
+        "partner": (OF_CLIENT, (SELECT,)),
+        "internal": (TENANT, (SELECT, INSERT, UPDATE, DELETE)),
+        "auth": (ANY, (SELECT,)),
+    },
+    "organization_limit": {
         "partner": (OWN, (SELECT,)),
         "internal": (TENANT, (SELECT, INSERT, UPDATE, DELETE)),
         "auth": (ANY, (SELECT,)),
@@ -49,4 +55,5 @@ def downgrade() -> None:
     op.execute("set local lock_timeout = '4s'")
     op.execute("drop function baton.lease_permits")
     op.execute("drop table baton.permit")
+    op.execute("drop table baton.organization_limit")
     op.execute("drop table baton.client_limit")

@@ -10,6 +10,17 @@ CREATE TABLE baton.client_limit (
   CONSTRAINT client_limit_bounds CHECK (per_minute between 1 and 600000)
 );
 
+CREATE TABLE baton.organization_limit (
+  tenant_id UUID NOT NULL,
+  organization_id UUID NOT NULL,
+  policy TEXT NOT NULL,
+  per_minute INTEGER NOT NULL,
+  PRIMARY KEY (tenant_id, organization_id, policy),
+  FOREIGN KEY(tenant_id, organization_id) REFERENCES baton.organization (tenant_id, id),
+  CONSTRAINT organization_limit_policy CHECK (policy in ('bulk', 'default', 'token', 'write')),
+  CONSTRAINT organization_limit_bounds CHECK (per_minute between 1 and 600000)
+);
+
 CREATE UNLOGGED TABLE baton.permit (
   tenant_id UUID NOT NULL,
   subject TEXT NOT NULL,
@@ -46,10 +57,12 @@ declare
   more int;
 begin
   if a_client is not null then
-    select c.tenant_id, l.per_minute into tenant, quota
+    select c.tenant_id, coalesce(l.per_minute, o.per_minute) into tenant, quota
       from baton.client c
       left join baton.client_limit l
         on l.tenant_id = c.tenant_id and l.client_id = c.id and l.policy = a_policy
+      left join baton.organization_limit o
+        on o.tenant_id = c.tenant_id and o.organization_id = c.organization_id and o.policy = a_policy
       where c.id = a_client;
   end if;
   tenant := coalesce(tenant, nobody);

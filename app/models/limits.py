@@ -31,6 +31,26 @@ class ClientLimit(SQLModel, table=True):
     per_minute: int
 
 
+class OrganizationLimit(SQLModel, table=True):
+    """The same for each client of an organisation that has no figure of its own."""
+
+    __tablename__ = "organization_limit"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "organization_id", "policy"),
+        ForeignKeyConstraint(
+            ["tenant_id", "organization_id"], [f"{SCHEMA}.organization.tenant_id", f"{SCHEMA}.organization.id"]
+        ),
+        CheckConstraint(one_of("policy", *sorted(SETTABLE)), name="organization_limit_policy"),
+        CheckConstraint(f"per_minute between 1 and {MOST_PER_MINUTE}", name="organization_limit_bounds"),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    organization_id: UUID
+    policy: str = words()
+    per_minute: int
+
+
 class Permit(SQLModel, table=True):
     """The count of one policy of one subject: GCRA's time, and what processes hold and have not yet accounted for.
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from app.db import pages
+from app.db import pages, rate_limits
 from app.db.pages import Key, Listing, Order, Page, Wanted
 from app.db.session import Transaction
 from app.domain import ids
@@ -18,24 +18,25 @@ from app.domain.actor import Actor
 from app.domain.errors import ConflictError, NotFoundError, StaleVersionError
 from app.schemas.identity import PartnerIn, PartnerPatch
 
-_ADD_PARTNER = """
+_COLUMNS = f"id, key, name, status, version, created_at, updated_at, {rate_limits.OF_ORGANIZATION}"
+_ADD_PARTNER = f"""
 insert into baton.organization (tenant_id, id, kind, key, name, status, version, created_at, updated_at)
 values ($1, $2, 'partner', $3, $4, 'active', 1, baton.now(), baton.now())
 on conflict (tenant_id, key) do nothing
-returning id, key, name, status, version, created_at, updated_at
-"""
-_PARTNER = """
-select id, key, name, status, version, created_at, updated_at from baton.organization
+returning {_COLUMNS}
+"""  # noqa: S608  # constants only
+_PARTNER = f"""
+select {_COLUMNS} from baton.organization
 where tenant_id = $1 and id = $2 and kind = 'partner'
-"""
-_CHANGE_PARTNER = """
+"""  # noqa: S608  # constants only
+_CHANGE_PARTNER = f"""
 update baton.organization set name = $3, status = $4, version = version + 1, updated_at = baton.now(),
   not_before = case when status <> $4 then now() else not_before end
-where tenant_id = $1 and id = $2 returning id, key, name, status, version, created_at, updated_at
-"""
+where tenant_id = $1 and id = $2 returning {_COLUMNS}
+"""  # noqa: S608  # constants only
 _IN_ORDER = Order((Key("created_at", "created_at", datetime), Key("id", "id", UUID)))
 _PARTNERS = Listing(
-    "select id, key, name, status, version, created_at, updated_at from baton.organization"
+    f"select {_COLUMNS} from baton.organization"  # noqa: S608  # constants only
     " where tenant_id = $1 and kind = 'partner'",
     _IN_ORDER,
 )
@@ -77,11 +78,14 @@ async def read_partner(tx: Transaction, by: Actor, partner: UUID) -> Shown:
 
 
 async def change_partner(tx: Transaction, by: Actor, partner: UUID, body: PartnerPatch, tag: str) -> Shown:
-    """Rename, suspend or reactivate a partner. Raises NotFoundError and StaleVersionError."""
+    """Rename, suspend or reactivate a partner, or limit its clients. Raises NotFoundError and StaleVersionError."""
     row = await find_partner(tx, by, partner, lock=True)
     refuse_stale(row, tag)
-    changes = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value != row[name]}
-    if changes:
+    given = body.model_dump(exclude_unset=True)
+    limits = rate_limits.changed(row["limits"], given.pop("limits", {}))
+    changes = {name: value for name, value in given.items() if value != row[name]}
+    await rate_limits.set_of_organization(tx, by.tenant_id, partner, limits)
+    if changes or limits:
         after = row | changes
         row = await _write(tx, _CHANGE_PARTNER, by.tenant_id, partner, after["name"], after["status"])
     return Shown(_partner_view(row), row["version"])
@@ -133,6 +137,7 @@ def _partner_view(row: Row) -> dict[str, Any]:
         "key": row["key"],
         "name": row["name"],
         "status": row["status"],
+        "limits": rate_limits.shown(row["limits"]),
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
     }

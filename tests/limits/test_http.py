@@ -32,7 +32,7 @@ async def fresh(world: World) -> None:
     """Begin every test with tokens in hand and all counts restored, here and in the database."""
     for who in ("partner_a", "partner_b", "admin"):
         await world.token(who)
-    await world.admin.execute("delete from baton.client_limit")
+    await world.admin.execute("delete from baton.client_limit; delete from baton.organization_limit")
     await restore(world)
 
 
@@ -208,3 +208,76 @@ async def test_requests_at_once_pass_exactly_as_often_as_the_policy_says(world: 
     answers = await asyncio.gather(*(world.call("partner_a", "GET", "/v1/me") for _ in range(80)))
     assert sum(answer.status_code == 200 for answer in answers) in (40, 41)
     assert all(limited(answer) for answer in answers if answer.status_code != 200)
+
+
+async def set_limits(world: World, path: str, limits: object, who: str = "admin") -> httpx2.Response:
+    tag = (await world.call(who, "GET", path)).headers["ETag"]
+    return await world.call(who, "PATCH", path, {"limits": limits}, headers={"If-Match": tag})
+
+
+async def test_an_admin_sets_and_reads_the_figures_of_a_client(world: World) -> None:
+    path = f"/v1/clients/{world.clients['partner_a']['client_id']}"
+    shown = (await world.get("admin", path))["limits"]
+    assert shown == {"default": None, "write": None, "bulk": None, "token": None}
+    set_ = await set_limits(world, path, {"default": 7, "bulk": 9})
+    assert (set_.status_code, set_.json()["limits"]) == (200, {"default": 7, "write": None, "bulk": 9, "token": None})
+    assert (await world.get("admin", path))["limits"] == set_.json()["limits"]
+    listed = await world.get("admin", f"/v1/partners/{await world.organization('partner_a')}/clients")
+    held = {item["client_id"]: item["limits"] for item in listed["items"]}
+    assert held[world.clients["partner_a"]["client_id"]] == set_.json()["limits"]
+    await restore(world)
+    answers = [await world.call("partner_a", "GET", "/v1/me") for _ in range(9)]
+    assert [answer.status_code for answer in answers] == [200] * 7 + [429] * 2
+    assert answers[0].headers["RateLimit-Policy"] == '"default";q=7;w=60'
+    assert (await world.call("partner_b", "GET", "/v1/me")).headers["RateLimit-Policy"] == '"default";q=40;w=60'
+    back = await set_limits(world, path, {"default": None})
+    assert back.json()["limits"] == {"default": None, "write": None, "bulk": 9, "token": None}
+    same = await set_limits(world, path, {"bulk": 9})
+    assert same.headers["ETag"] == back.headers["ETag"]
+
+
+async def test_a_figure_is_felt_by_a_process_that_holds_a_lease_of_the_old_one(world: World) -> None:
+    path = f"/v1/clients/{world.clients['partner_a']['client_id']}"
+    await world.call("partner_a", "GET", "/v1/me")
+    await set_limits(world, path, {"default": 2})
+    answers = [await world.call("partner_a", "GET", "/v1/me") for _ in range(4)]
+    assert [answer.status_code for answer in answers].count(200) <= 2
+
+
+async def test_a_partners_figures_hold_for_its_clients_without_their_own(world: World) -> None:
+    partner = f"/v1/partners/{await world.organization('partner_b')}"
+    set_ = await set_limits(world, partner, {"default": 11, "write": 12})
+    assert set_.json()["limits"] == {"default": 11, "write": 12, "bulk": None, "token": None}
+    await set_limits(world, f"/v1/clients/{world.clients['partner_b']['client_id']}", {"write": 13})
+    await restore(world)
+    reading = await world.call("partner_b", "GET", "/v1/me")
+    writing = await world.call("partner_b", "POST", "/v1/leads", {})
+    assert reading.headers["RateLimit-Policy"] == '"default";q=11;w=60'
+    assert writing.headers["RateLimit-Policy"] == '"write";q=13;w=60'
+    assert (await world.call("partner_a", "GET", "/v1/me")).headers["RateLimit-Policy"] == '"default";q=40;w=60'
+    await set_limits(world, partner, {"default": None, "write": None})
+    assert (await world.get("admin", partner))["limits"]["default"] is None
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"default": 0}, {"write": 600_001}, {"bulk": "9"}, {"token": 1.5}, {"address": 5}, None, 5, {"default": True}],
+)
+async def test_a_figure_out_of_bounds_is_refused(world: World, limits: object) -> None:
+    for path in (
+        f"/v1/clients/{world.clients['partner_a']['client_id']}",
+        f"/v1/partners/{await world.organization('partner_a')}",
+    ):
+        refused = await set_limits(world, path, limits)
+        assert refused.status_code == 422, refused.text
+        assert refused.json()["errors"][0]["pointer"].startswith("/limits")
+
+
+async def test_a_partner_cannot_raise_its_own_figures(world: World) -> None:
+    await world.add_client("a_admin", partner_of="partner_a", roles=["partner", "admin"])
+    await restore(world)
+    made = await world.post("a_admin", "/v1/clients", {"name": "own", "roles": ["partner"]}, status=201)
+    refused = await set_limits(world, f"/v1/clients/{made['client_id']}", {"write": 600_000}, who="a_admin")
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/not-permitted")
+    count = await world.admin.fetchval("select count(*) from baton.client_limit")
+    assert count == 0
