@@ -39,7 +39,7 @@ from app.services.issuer import Issuer
 from app.services.kit import Kit
 from app.settings import Settings
 
-_POOLS = {Login.PARTNER: 16, Login.INTERNAL: 16, Login.AUTH: 4}
+LOGINS = {Login.PARTNER: 16, Login.INTERNAL: 16, Login.AUTH: 4}
 """Connections of one API process, per login; opened as they are needed."""
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -79,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
         raise ValueError("BATON_DATABASE_URL and BATON_MASTER_KEY are required")
     keys = MasterKeys.read(settings.master_key.get_secret_value())
     address = Address(settings.database_url.get_secret_value(), passwords(keys))
-    database = Database(address, _POOLS)
+    database = Database(address, LOGINS, prepared_statements=settings.prepared_statements)
     issuer = Issuer(database, keys, url=settings.token_issuer, audience=settings.token_issuer)
 
     @asynccontextmanager
