@@ -22,6 +22,7 @@ from app.db.expansions import (
 from app.db.pages import Key, Listing, Order, Page, Wanted, read, shaped
 from app.db.session import Transaction
 from app.domain.actor import Actor
+from app.domain.audience import reads_particulars
 from app.domain.errors import NotFoundError, ValidationFailedError
 from app.domain.ids import Prefix, show
 from app.domain.view import etag, lead_view, ownership_view, stamp
@@ -29,23 +30,24 @@ from app.domain.view import etag, lead_view, ownership_view, stamp
 _IN_ORDER = Order((Key("x.n", "n", int),))
 
 
-def _of_lead(table: str, columns: str = "") -> Listing:
+def _of_lead(table: str, columns: str = "", only: str = "") -> Listing:
     return Listing(
         f"select x.*, m.document as metadata{columns} from baton.{table} x {METADATA}"  # noqa: S608  # constants only
-        " where x.tenant_id = $1 and x.lead_id = $3",
+        f" where x.tenant_id = $1 and x.lead_id = $3{only}",
         _IN_ORDER,
     )
 
 
-_NOTES = _of_lead("note")
-_ACTIVITIES = _of_lead("activity")
+_OWN_OR_ALL = " and ($4 or x.organization_id = $2)"
+_NOTES = _of_lead("note", only=_OWN_OR_ALL)
+_ACTIVITIES = _of_lead("activity", only=_OWN_OR_ALL)
 _HANDOVERS = _of_lead("handover", f", {STEPS}")
 _TIMELINE = Listing(
     "select x.n, x.id, x.type, x.at, x.actor_role, x.data from baton.event x where x.tenant_id = $1 and x.lead_id = $2",
     _IN_ORDER,
 )
 _VISIBLE = """
-select l.id, l.external_id from baton.lead l
+select l.id, l.external_id, l.tenant_id, l.playbook_id, l.stage, l.owner_organization_id, l.due from baton.lead l
 where l.tenant_id = $1 and l.id = $2 and ($3::uuid is null or l.partner_id = $3)
 """
 # The end of the current link is infinity, which is no datetime: SQL says which link is current.
@@ -84,39 +86,44 @@ async def lead(tx: Transaction, actor: Actor, ref: LeadRef, names: frozenset[str
     )
 
 
-async def _visible(tx: Transaction, actor: Actor, ref: LeadRef) -> tuple[UUID, str]:
-    """Return id and external id of a lead that the caller may see. Raises NotFoundError."""
+async def _visible(tx: Transaction, actor: Actor, ref: LeadRef) -> Mapping[str, Any]:
+    """Return the columns of `_VISIBLE` of a lead that the caller may see. Raises NotFoundError."""
     lead_id = await cases.resolve(tx, actor, ref, lock=False)
     row = await tx.fetchrow(_VISIBLE, actor.tenant_id, lead_id, actor.partner_id)
     if row is None:
         raise NotFoundError("There is no such lead.")
-    return row["id"], row["external_id"]
+    return row
+
+
+async def _told(tx: Transaction, actor: Actor, ref: LeadRef) -> tuple[UUID, UUID, UUID, bool]:
+    """Return what the listings of notes and activities ask for; a side without part in the stage reads its own only."""
+    row = await _visible(tx, actor, ref)
+    playbook = await playbooks.playbook(tx, actor.tenant_id, row["playbook_id"])
+    told = reads_particulars({**row, "due": from_json(row["due"].encode())}, playbook, actor.side)
+    return actor.tenant_id, actor.organization_id, row["id"], told
 
 
 async def notes(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the notes that the caller may see, in the order in which they were written."""
-    lead_id, _ = await _visible(tx, actor, ref)
-    return shaped(await read(tx, wanted, _NOTES, (actor.tenant_id, actor.organization_id, lead_id)), note_shown)
+    return shaped(await read(tx, wanted, _NOTES, await _told(tx, actor, ref)), note_shown)
 
 
 async def activities(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the activities in the order in which they were logged."""
-    lead_id, _ = await _visible(tx, actor, ref)
-    page = await read(tx, wanted, _ACTIVITIES, (actor.tenant_id, actor.organization_id, lead_id))
-    return shaped(page, activity_shown)
+    return shaped(await read(tx, wanted, _ACTIVITIES, await _told(tx, actor, ref)), activity_shown)
 
 
 async def handovers(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the handovers in the order in which they were requested."""
-    lead_id, external_id = await _visible(tx, actor, ref)
-    page = await read(tx, wanted, _HANDOVERS, (actor.tenant_id, actor.organization_id, lead_id))
-    return shaped(page, lambda row: handover_shown(row, external_id))
+    lead = await _visible(tx, actor, ref)
+    page = await read(tx, wanted, _HANDOVERS, (actor.tenant_id, actor.organization_id, lead["id"]))
+    return shaped(page, lambda row: handover_shown(row, lead["external_id"]))
 
 
 async def timeline(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the events that the caller's side sees, in the order in which they happened."""
-    lead_id, _ = await _visible(tx, actor, ref)
-    return shaped(await read(tx, wanted, _TIMELINE, (actor.tenant_id, lead_id)), _event)
+    lead = await _visible(tx, actor, ref)
+    return shaped(await read(tx, wanted, _TIMELINE, (actor.tenant_id, lead["id"])), _event)
 
 
 def _event(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,5 +138,5 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
 
 async def ownership(tx: Transaction, actor: Actor, ref: LeadRef) -> list[dict[str, Any]]:
     """Return the unbroken chain of owners."""
-    lead_id, _ = await _visible(tx, actor, ref)
-    return ownership_view([dict(row) for row in await tx.fetch(_OWNERSHIP, actor.tenant_id, lead_id)])
+    lead = await _visible(tx, actor, ref)
+    return ownership_view([dict(row) for row in await tx.fetch(_OWNERSHIP, actor.tenant_id, lead["id"])])

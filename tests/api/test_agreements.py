@@ -4,7 +4,6 @@ import asyncio
 import csv
 import io
 import json
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,7 +17,7 @@ from app.domain.ids import Prefix
 from app.security.keyring import MasterKeys
 from app.workers.ratifier import Ratifier
 from tests.domain.playbooks import document
-from tests.world import CALL, World, a_world, random_id
+from tests.world import CALL, World, a_world, lead_body, random_id
 
 SIDES = ("manager", "partner_a_manager", "partner_b_manager")
 Change = Callable[[dict[str, Any]], object]
@@ -126,6 +125,14 @@ async def test_rules_are_in_force_once_all_agreed_and_no_partner_learns_of_anoth
     assert a not in json.dumps(seen)
     everything = await world.get("manager", path)
     assert [one["organization"] for one in everything["agreements"]] == [a, b, client]
+
+
+async def test_what_is_cited_is_the_program_that_agreed_whatever_its_document_calls_it(world: World):
+    program = await open_program(world)
+    await agreed(world, program, document())
+    lead = await world.post("partner_a", "/v1/leads", lead_body("CITED-1", program=program), status=201)
+    assert (lead["program"], lead["playbook"]) == (program, {"program": program, "version": 1})
+    assert document()["program"] != program
 
 
 async def test_a_counter_proposal_declines_what_it_answers_and_the_thread_is_kept(world: World):
@@ -480,10 +487,10 @@ def crowded() -> dict[str, Any]:
     return held
 
 
+@pytest.mark.timeout(30)
 async def test_hostile_documents_are_refused_clearly_and_soon(world: World):
     path = "/v1/playbooks/lint"
     send = {"headers": {"Content-Type": "application/json"}}
-    started = time.perf_counter()
     for text, status, slug in (
         (nested(40), 400, "malformed-body"),
         ('{"document":{"a":1,"a":2}}', 400, "malformed-body"),
@@ -513,16 +520,14 @@ async def test_hostile_documents_are_refused_clearly_and_soon(world: World):
             "manager", "POST", "/v1/programs/smb-inside-sales/playbooks", {"document": held, "comment": "c"}
         )
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/playbook-invalid"), name
-    assert time.perf_counter() - started < 20
 
 
 async def test_a_playbook_of_too_many_states_is_given_up_and_holds_up_nobody(world: World):
     proving = asyncio.create_task(lint(world, {"document": crowded()}))
-    slowest = 0.0
+    answered = 0
     while not proving.done():
-        started = time.perf_counter()
         await world.get("partner_a", "/v1/me")
-        slowest = max(slowest, time.perf_counter() - started)
+        answered += 1
     found = await proving
     assert [fault["code"] for fault in found["faults"]] == ["space.too_large"]
-    assert slowest < 2
+    assert answered > 10
