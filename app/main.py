@@ -76,15 +76,19 @@ def passwords(keys: MasterKeys) -> dict[Login, str]:
     return {login: keys.derive_password(login.user) for login in Login}
 
 
+def logins(settings: Settings) -> dict[Login, int]:
+    """Return how many connections one API process opens at most, per login; opened as they are needed."""
+    places = settings.tenant_concurrency + _SPARE
+    return {Login.PARTNER: places, Login.INTERNAL: places, Login.AUTH: _AUTH}
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Return the API. Raises ValueError when a required setting is missing."""
     if settings.database_url is None or settings.master_key is None:
         raise ValueError("BATON_DATABASE_URL and BATON_MASTER_KEY are required")
     keys = MasterKeys.read(settings.master_key.get_secret_value())
     address = Address(settings.database_url.get_secret_value(), passwords(keys))
-    places = settings.tenant_concurrency + _SPARE
-    # Opened as they are needed, so this is a bound and no cost.
-    database = Database(address, {Login.PARTNER: places, Login.INTERNAL: places, Login.AUTH: _AUTH})
+    database = Database(address, logins(settings), prepared_statements=settings.prepared_statements)
     issuer = Issuer(database, keys, url=settings.token_issuer, audience=settings.token_issuer)
 
     limiter = Limiter(database, settings.quotas)

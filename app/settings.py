@@ -29,6 +29,8 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = None
     admin_database_url: SecretStr | None = None
+    listen_database_url: SecretStr | None = None
+    prepared_statements: bool = True
     master_key: SecretStr | None = None
     data_dir: Path = Path(".baton")
     host: str = "127.0.0.1"

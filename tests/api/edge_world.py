@@ -50,6 +50,7 @@ TOKENS = {
 @dataclass(frozen=True)
 class FakeClaims:
     actor: Actor
+    networks: tuple[()] = ()
 
 
 class FakeVerifier:

@@ -76,9 +76,9 @@ class Process:
 
 
 @asynccontextmanager
-async def running(url: str, passwords: dict[Login, str], keys: MasterKeys) -> AsyncIterator[Process]:
+async def running(url: str, passwords: dict[Login, str], keys: MasterKeys, **options: bool) -> AsyncIterator[Process]:
     logins = dict.fromkeys((Login.PARTNER, Login.INTERNAL, Login.AUTH), 4)
-    database = CountingDatabase(Address(url, passwords), logins)
+    database = CountingDatabase(Address(url, passwords), logins, **options)
     database.begun = []
     await database.start()
     clock = Clock()
