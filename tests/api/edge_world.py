@@ -59,6 +59,9 @@ class FakeVerifier:
             raise UnauthenticatedError(f"refused {token}")
         return FakeClaims(TOKENS[token])
 
+    def refuse_revoked(self, claims: FakeClaims) -> None:
+        pass
+
 
 @dataclass
 class FakeDatabase:
