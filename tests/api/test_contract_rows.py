@@ -353,6 +353,9 @@ async def test_a_deprecated_operation_says_since_when_until_when_and_where_to_re
         assert answer.headers["Sunset"] == "Wed, 01 Mar 2028 00:00:00 GMT"
         links = answer.headers.get_list("Link")
         assert links == [f'<{PAGE}>; rel="deprecation"; type="text/html"', f'<{PAGE}>; rel="sunset"; type="text/html"']
+    described = (await world.http.get("/openapi.json")).json()["paths"]["/v1/rows/old"]["get"]
+    assert described["deprecated"] is True
+    assert {"Deprecation", "Sunset", "Link"} <= set(described["responses"]["200"]["headers"])
     assert "Deprecation" not in (await world.call("partner_a", "GET", "/v1/me")).headers
 
 

@@ -120,6 +120,10 @@ async def test_ids_that_vary_in_the_path_open_no_new_bucket(world: World) -> Non
     ]
     assert sum(answer.status_code == 404 for answer in answers) in (40, 41)
     assert all(limited(answer) for answer in answers if answer.status_code != 404)
+    figures = dict(
+        line.rsplit(" ", 1) for line in (await world.http.get("/metrics")).text.splitlines() if line[0] != "#"
+    )
+    assert int(figures['baton_rate_limited_total{policy="default"}']) >= 19
     rows = await world.admin.fetchval("select count(*) from baton.permit")
     assert rows == 1
 
