@@ -61,10 +61,9 @@ class Standing:
         """How many more may come now; what other processes hold is not in it."""
         return self.rest + self.free
 
-    @property
-    def reset_s(self) -> int:
-        """Whole seconds until the quota is restored in full."""
-        return math.ceil((self.quota - self.remaining) * WINDOW_S / self.quota)
+    def restored_in(self, remaining: int) -> int:
+        """Return the whole seconds, rounded up, until the quota is restored in full from `remaining`."""
+        return -((remaining - self.quota) * WINDOW_S // self.quota)
 
 
 class Limiter:

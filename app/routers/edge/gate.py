@@ -30,11 +30,17 @@ class Gate:
         self._waiting: dict[Place, deque[asyncio.Future[None]]] = {}
         self.refusals = 0
 
+    def take(self, place: Place) -> bool:
+        """Take a place that is free now, which `leave` gives back; return whether there was one."""
+        inside = self._inside.get(place, 0)
+        if inside >= self._at_once:
+            return False
+        self._inside[place] = inside + 1
+        return True
+
     async def enter(self, place: Place) -> None:
         """Take a place, which `leave` gives back. Raises OverloadedError where none becomes free within WAIT_S."""
-        inside = self._inside.get(place, 0)
-        if inside < self._at_once:
-            self._inside[place] = inside + 1
+        if self.take(place):
             return
         queue = self._waiting.setdefault(place, deque())
         if len(queue) >= MOST_WAITING:

@@ -5,6 +5,7 @@ address and by the client that it names, and learns nothing about that client's 
 """
 
 from collections.abc import MutableMapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +18,7 @@ from app.routers.edge.declaration import Declaration
 from app.routers.edge.exchange import Exchange
 from app.services.limiter import Standing
 
+_NAMES: Final = {policy: policy.value.encode() for policy in Policy}
 _LOCAL: Final = "local"  # the socket of a server on the same machine has no address
 _IPV6_SITE: Final = 64  # a subscriber holds at least so much (RFC 6177): counts of single addresses would hold nobody
 
@@ -28,19 +30,25 @@ def policy_of(declared: Declaration, methods: frozenset[str]) -> Policy:
     return Policy.DEFAULT if methods <= {"GET"} else Policy.WRITE
 
 
-async def count(current: Exchange, by: Actor, policy: Policy) -> None:
-    """Count one request of a known client. Raises RateLimitedError, and OverloadedError where nobody can count."""
+def spend(current: Exchange, by: Actor, policy: Policy) -> bool:
+    """Count one request of a known client from what this process holds; False where it has to `ask`."""
+    limiter = current.services.limiter
+    if limiter is None:
+        return True
+    current.standing = limiter.spend(policy, by.client_id)
+    return current.standing is not None
+
+
+async def ask(current: Exchange, by: Actor, policy: Policy) -> None:
+    """Count one request where all processes count. Raises RateLimitedError, and OverloadedError where nobody can."""
     limiter = current.services.limiter
     if limiter is None:
         return
-    standing = limiter.spend(policy, by.client_id)
-    if standing is None:
-        try:
-            standing = await limiter.ask(policy, by.client_id)
-        except RateLimitedError:
-            current.standing = limiter.known(policy, by.client_id)
-            raise
-    current.standing = standing
+    try:
+        current.standing = await limiter.ask(policy, by.client_id)
+    except RateLimitedError:
+        current.standing = limiter.known(policy, by.client_id)
+        raise
 
 
 async def count_stranger(
@@ -59,11 +67,14 @@ async def count_stranger(
 
 def fields(standing: Standing) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
     """Return `RateLimit` and `RateLimit-Policy` as they stand now."""
-    name = standing.policy.value
-    return (
-        (b"ratelimit", f'"{name}";r={standing.remaining};t={standing.reset_s}'.encode()),
-        (b"ratelimit-policy", f'"{name}";q={standing.quota};w={WINDOW_S}'.encode()),
-    )
+    remaining = standing.remaining
+    left = b'"%b";r=%d;t=%d' % (_NAMES[standing.policy], remaining, standing.restored_in(remaining))
+    return (b"ratelimit", left), (b"ratelimit-policy", _policy_field(standing.policy, standing.quota))
+
+
+@lru_cache(maxsize=1024)
+def _policy_field(policy: Policy, quota: int) -> bytes:
+    return b'"%b";q=%d;w=%d' % (_NAMES[policy], quota, WINDOW_S)
 
 
 def _network(address: IPv4Address | IPv6Address | None) -> str:

@@ -110,13 +110,15 @@ class _Pipeline:
         if claims.networks:
             credentials.refuse_elsewhere(claims, client_address(request.scope, current.services.trusted_proxies))
         by = current.actor = claims.actor
-        await limits.count(current, by, self.policy)
+        if not limits.spend(current, by, self.policy):
+            await limits.ask(current, by, self.policy)
         self._refuse_scope(by)
         gate = current.services.gate
         if gate is None:
             return await self._opened(request, current, by)
         place = (by.tenant_id, self.declaration.body is BodyKind.STREAM)
-        await gate.enter(place)
+        if not gate.take(place):
+            await gate.enter(place)
         try:
             return await self._opened(request, current, by)
         finally:
