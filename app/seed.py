@@ -16,6 +16,7 @@ from app.schemas.identity import ClientIn, PartnerIn
 from app.schemas.programs import EnrolmentIn, ProgramIn, ProposalIn
 from app.security.keyring import MasterKeys
 from app.services import agreements, calendars, organizations, programs, tenants
+from app.services import clients as machine_clients
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PROGRAM = "smb-inside-sales"
@@ -53,7 +54,9 @@ class _Seeder:
         async with self._database.transaction(admin) as tx:
             await calendars.put(tx, admin, "tokyo", _calendar())
             for client_name, role in _INTERNAL.items():
-                shown = (await organizations.create_client(tx, admin, made.tenant_id, _client(client_name, role))).body
+                shown = (
+                    await machine_clients.create_client(tx, admin, made.tenant_id, _client(client_name, role))
+                ).body
                 clients[client_name] = _credentials(shown)
                 if role is Role.MANAGER:
                     managers.append(self._actor(made.tenant_id, _client_id(shown), role))
@@ -65,7 +68,7 @@ class _Seeder:
                 organization_id = _organization_id(partner)
                 for suffix, role in (("", Role.PARTNER), ("_manager", Role.MANAGER)):
                     client = _client(f"{partner_key}{suffix}", role)
-                    shown = (await organizations.create_client(tx, admin, organization_id, client)).body
+                    shown = (await machine_clients.create_client(tx, admin, organization_id, client)).body
                     clients[f"{partner_key.replace('-', '_')}{suffix}"] = _credentials(shown)
                     if role is Role.MANAGER:
                         managers.append(self._actor(organization_id, _client_id(shown), role))
