@@ -93,7 +93,10 @@ async def read_partner(partner: PartnerId, by: Admin, tx: Tx) -> JSONBytes:
 @router.patch("/partners/{partner}", operation_id="patch_partner", response_model=PartnerOut, responses=_WRITES)
 @opens(*SCOPES, takes=PATCHES)
 async def change_partner(partner: PartnerId, body: PartnerPatch, by: Admin, tx: Tx, tag: IfMatch) -> JSONBytes:
-    """Rename, suspend or reactivate a partner. A suspension is felt everywhere within 30 seconds."""
+    """Rename, suspend or reactivate a partner. A suspension is felt everywhere within 30 seconds.
+
+    While it lasts, the partner's webhooks wait; none is lost, they follow once it is active again.
+    """
     return answer_shown(await organizations.change_partner(tx, by, partner, body, tag))
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from app.db import pages
+from app.db import pages, suspensions
 from app.db.pages import Key, Listing, Order, Page, Wanted
 from app.db.session import Transaction
 from app.domain import ids
@@ -77,12 +77,17 @@ async def read_partner(tx: Transaction, by: Actor, partner: UUID) -> Shown:
 
 
 async def change_partner(tx: Transaction, by: Actor, partner: UUID, body: PartnerPatch, tag: str) -> Shown:
-    """Rename, suspend or reactivate a partner. Raises NotFoundError and StaleVersionError."""
+    """Rename, suspend or reactivate a partner; while it is suspended, its deliveries wait.
+
+    Raises NotFoundError and StaleVersionError.
+    """
     row = await find_partner(tx, by, partner, lock=True)
     refuse_stale(row, tag)
     changes = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value != row[name]}
     if changes:
         after = row | changes
+        if "status" in changes:
+            await suspensions.queue(tx, by.tenant_id, partner)
         row = await _write(tx, _CHANGE_PARTNER, by.tenant_id, partner, after["name"], after["status"])
     return Shown(_partner_view(row), row["version"])
 
