@@ -9,6 +9,7 @@ from app.domain import ids
 from app.domain.access import refuse_unless_administrator
 from app.domain.actor import Actor
 from app.domain.errors import ConflictError, InvalidCursorError, NotFoundError, NotPermittedError, ValidationFailedError
+from app.domain.versions import Shown
 from app.routers.edge import BatonRoute, Caller, IfMatch, JSONBytes, Tx, document, opens
 from app.routers.paging import Listed, answer
 from app.schemas.identity import (
@@ -52,7 +53,7 @@ async def partner_id(_: Admin, partner: Annotated[str, Path(description="`org_â€
 PartnerId = Annotated[UUID, Depends(partner_id)]
 
 
-def answer_shown(shown: organizations.Shown, location: str | None = None) -> JSONBytes:
+def answer_shown(shown: Shown, location: str | None = None) -> JSONBytes:
     """Return an object with its ETag: 201 where it is new and stands at `location`, else 200."""
     headers = {"ETag": f'"{shown.version}"'}
     return (

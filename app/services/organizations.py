@@ -4,18 +4,18 @@ Whether the caller administers the tenant is decided before these run (`app.doma
 process within 30 s: the organisation's status ends its tokens, and its `not_before` keeps them ended afterwards.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from app.db import pages, suspensions
+from app.db import pages, partners, suspensions
 from app.db.pages import Key, Listing, Order, Page, Wanted
 from app.db.session import Transaction
 from app.domain import ids
 from app.domain.access import OPENS, Scope
 from app.domain.actor import Actor
-from app.domain.errors import ConflictError, NotFoundError, StaleVersionError
+from app.domain.errors import ConflictError, NotFoundError
+from app.domain.versions import Shown, refuse_stale
 from app.schemas.identity import PartnerIn, PartnerPatch
 
 _ADD_PARTNER = """
@@ -23,10 +23,6 @@ insert into baton.organization (tenant_id, id, kind, key, name, status, version,
 values ($1, $2, 'partner', $3, $4, 'active', 1, baton.now(), baton.now())
 on conflict (tenant_id, key) do nothing
 returning id, key, name, status, version, created_at, updated_at
-"""
-_PARTNER = """
-select id, key, name, status, version, created_at, updated_at from baton.organization
-where tenant_id = $1 and id = $2 and kind = 'partner'
 """
 _CHANGE_PARTNER = """
 update baton.organization set name = $3, status = $4, version = version + 1, updated_at = baton.now(),
@@ -49,14 +45,6 @@ from baton.organization o where o.tenant_id = $1 and o.id = $2
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An object as its reader sees it, with the version that If-Match names."""
-
-    body: dict[str, Any]
-    version: int
-
-
 async def list_partners(tx: Transaction, by: Actor, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return a page of the tenant's partners, the oldest first."""
     return pages.shaped(await pages.read(tx, wanted, _PARTNERS, [by.tenant_id]), lambda row: _partner_view(dict(row)))
@@ -72,7 +60,7 @@ async def create_partner(tx: Transaction, by: Actor, body: PartnerIn) -> Shown:
 
 async def read_partner(tx: Transaction, by: Actor, partner: UUID) -> Shown:
     """Return one partner. Raises NotFoundError."""
-    row = await find_partner(tx, by, partner)
+    row = await partners.find(tx, by.tenant_id, partner)
     return Shown(_partner_view(row), row["version"])
 
 
@@ -81,8 +69,8 @@ async def change_partner(tx: Transaction, by: Actor, partner: UUID, body: Partne
 
     Raises NotFoundError and StaleVersionError.
     """
-    row = await find_partner(tx, by, partner, lock=True)
-    refuse_stale(row, tag)
+    row = await partners.find(tx, by.tenant_id, partner, lock=True)
+    refuse_stale(row["version"], tag)
     changes = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value != row[name]}
     if changes:
         after = row | changes
@@ -109,20 +97,6 @@ async def describe_caller(tx: Transaction, by: Actor) -> dict[str, Any]:
         "programs": row["programs"],
         "mode": "test" if by.test else "live",
     }
-
-
-def refuse_stale(row: Row, tag: str) -> None:
-    """Raise StaleVersionError unless If-Match names the version of the row."""
-    if tag != str(row["version"]):
-        raise StaleVersionError("Another version is current; read it again.")
-
-
-async def find_partner(tx: Transaction, by: Actor, partner: UUID, *, lock: bool = False) -> Row:
-    """Return the row of one of the tenant's partners. Raises NotFoundError."""
-    row = await tx.fetchrow(f"{_PARTNER} for no key update" if lock else _PARTNER, by.tenant_id, partner)
-    if row is None:
-        raise NotFoundError("There is no such partner.")
-    return dict(row)
 
 
 async def _write(tx: Transaction, statement: str, *values: object) -> Row:
