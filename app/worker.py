@@ -10,6 +10,7 @@ from app.workers import main as engine
 from app.workers.adjudicator import Adjudicator
 from app.workers.main import Surroundings
 from app.workers.ratifier import Ratifier
+from app.workers.suspender import Suspender
 from app.workers.timekeeper import Timekeeper
 
 LOGINS = {Login.WORKER: 12}
@@ -42,7 +43,14 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             pooled=not settings.prepared_statements and not listen,
         )
         await engine.run(
-            around, stop, more=[Adjudicator(database), Timekeeper(database, settings.base_url), Ratifier(database)]
+            around,
+            stop,
+            more=[
+                Adjudicator(database),
+                Timekeeper(database, settings.base_url),
+                Ratifier(database),
+                Suspender(database),
+            ],
         )
     finally:
         await database.stop()

@@ -1,4 +1,4 @@
-"""Identity: registered public keys, networks of a client, and clients that a partner manages by itself.
+"""Identity: public keys and networks of clients, clients that a partner manages itself, lanes of the suspended.
 
 Revision ID: 0004
 """
@@ -20,6 +20,15 @@ S, I, U, D = "select", "insert", "update", "delete"  # noqa: E741  # the verbs o
 LIMITS = "set local lock_timeout = '3s'; set local statement_timeout = '30s';"
 
 TABLES = """
+alter table baton.lane add column if not exists suspended boolean not null default false;
+create table baton.suspension (
+  tenant_id uuid not null,
+  id uuid not null,
+  organization_id uuid not null,
+  queued_at timestamptz not null,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, organization_id) references baton.organization (tenant_id, id)
+);
 alter table baton.organization add column if not exists not_before timestamptz;
 alter table baton.client
   add column if not exists networks text[] not null default '{}',
@@ -61,6 +70,7 @@ NEW = {
         "internal": (_of_client("client_key"), (S, I, U)),
         "auth": (ANY, (S, U)),
     },
+    "suspension": {"internal": (TENANT, (I,)), "worker": (ANY, (S, D))},
     "spent_assertion": {"auth": (ANY, (S, I, U, D))},
 }
 # The tenant neither sees nor commands what a partner manages by itself; what a partner touches, it manages.
@@ -114,4 +124,4 @@ def downgrade() -> None:
     # The columns stay: nobody reads them in the release before, and none is taken from under a running one.
     run_script(op.get_bind(), LIMITS)
     _replace(BEFORE, partner_takes=OWN)
-    run_script(op.get_bind(), "drop table baton.spent_assertion; drop table baton.client_key;")
+    run_script(op.get_bind(), "drop table baton.suspension; drop table baton.spent_assertion; drop table baton.client_key;")

@@ -21,7 +21,9 @@ ROUND: Final = 100
 """A delivery sent again on request counts its attempts from the next multiple of this: its schedule starts anew."""
 _LOCK = "select from baton.lane where tenant_id = $1 and id = $2 for no key update"
 _CREATE = """
-insert into baton.lane (tenant_id, id, organization_id, profile, parked, failures) values ($1, $2, $3, $4, $5, 0)
+insert into baton.lane (tenant_id, id, organization_id, profile, parked, failures, suspended)
+values ($1, $2, $3, $4, $5, 0,
+  exists (select from baton.organization where tenant_id = $1 and id = $3 and status = 'suspended'))
 """
 _ENQUEUE = """
 insert into baton.delivery

@@ -89,6 +89,7 @@ class Lane(SQLModel, table=True):
     open_until: datetime | None = moment()
     failures: int
     failing_since: datetime | None = moment()
+    suspended: bool = flag()
 
 
 class Delivery(SQLModel, table=True):

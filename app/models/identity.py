@@ -52,6 +52,24 @@ class Organization(SQLModel, table=True):
     not_before: datetime | None = moment()
 
 
+class Suspension(SQLModel, table=True):
+    """A partner whose suspension or return the workers have yet to see."""
+
+    __tablename__ = "suspension"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "organization_id"], [f"{SCHEMA}.organization.tenant_id", f"{SCHEMA}.organization.id"]
+        ),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    id: UUID
+    organization_id: UUID
+    queued_at: datetime = moment()
+
+
 class Client(SQLModel, table=True):
     """A machine client of one organisation: roles decide what it may do, scopes which endpoints open.
 

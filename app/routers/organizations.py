@@ -9,6 +9,7 @@ from app.domain import ids
 from app.domain.access import refuse_unless_administrator
 from app.domain.actor import Actor
 from app.domain.errors import ConflictError, InvalidCursorError, NotFoundError, NotPermittedError, ValidationFailedError
+from app.domain.versions import Shown
 from app.routers.edge import BatonRoute, Caller, IfMatch, JSONBytes, Tx, document, opens
 from app.routers.paging import Listed, answer
 from app.schemas.identity import (
@@ -52,7 +53,7 @@ async def partner_id(_: Admin, partner: Annotated[str, Path(description="`org_â€
 PartnerId = Annotated[UUID, Depends(partner_id)]
 
 
-def answer_shown(shown: organizations.Shown, location: str | None = None) -> JSONBytes:
+def answer_shown(shown: Shown, location: str | None = None) -> JSONBytes:
     """Return an object with its ETag: 201 where it is new and stands at `location`, else 200."""
     headers = {"ETag": f'"{shown.version}"'}
     return (
@@ -93,7 +94,10 @@ async def read_partner(partner: PartnerId, by: Admin, tx: Tx) -> JSONBytes:
 @router.patch("/partners/{partner}", operation_id="patch_partner", response_model=PartnerOut, responses=_WRITES)
 @opens(*SCOPES, takes=PATCHES)
 async def change_partner(partner: PartnerId, body: PartnerPatch, by: Admin, tx: Tx, tag: IfMatch) -> JSONBytes:
-    """Rename, suspend or reactivate a partner. A suspension is felt everywhere within 30 seconds."""
+    """Rename, suspend or reactivate a partner. A suspension is felt everywhere within 30 seconds.
+
+    While it lasts, the partner's webhooks wait; none is lost, they follow once it is active again.
+    """
     return answer_shown(await organizations.change_partner(tx, by, partner, body, tag))
 
 

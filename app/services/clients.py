@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import clients, pages, rate_limits
+from app.db import clients, pages, partners, rate_limits
 from app.db.clients import MAX_SECRET_LIFE, NewClient, NewKey, NewSecret
 from app.db.pages import Key, Listing, Order, Page, Wanted
 from app.db.session import Transaction
@@ -21,12 +21,13 @@ from app.domain import ids
 from app.domain.access import ROLES_OF, SCOPES_OF, Role, Scope, default_scopes
 from app.domain.actor import Actor, Side
 from app.domain.errors import ConflictError, NotFoundError, NotPermittedError, ValidationFailedError
+from app.domain.versions import Shown, refuse_stale
 from app.schemas.identity import ClientIn, ClientPatch, KeyIn, PublicJwkIn, SecretIn
 from app.security.credentials import may_come_from
 from app.security.signing_keys import PublicKey, public_jwk, read_public_jwk
-from app.services.organizations import Row, Shown, find_partner, refuse_stale
 
 Address = IPv4Address | IPv6Address
+Row = dict[str, Any]
 
 _COLUMNS: Final = (
     "id, organization_id, name, roles, scopes, test, status, networks, self_managed, version, created_at, last_used_at,"
@@ -72,7 +73,7 @@ async def list_clients(tx: Transaction, by: Actor, organization: UUID, wanted: W
     Raises NotFoundError.
     """
     if organization != by.organization_id:
-        await find_partner(tx, by, organization)
+        await partners.find(tx, by.tenant_id, organization)
     page = await pages.read(tx, wanted, _CLIENTS, [by.tenant_id, organization, by.partner_id])
     held = await _credentials_of(tx, by, [row["id"] for row in page.items])
     return pages.shaped(page, lambda row: _view(dict(row), held[row["id"]]))
@@ -86,7 +87,7 @@ async def create_client(tx: Transaction, by: Actor, organization: UUID, body: Cl
     """
     side = Side.INTERNAL if organization == by.tenant_id else Side.PARTNER
     if organization != by.organization_id:
-        await find_partner(tx, by, organization)
+        await partners.find(tx, by.tenant_id, organization)
     scopes = default_scopes(side, body.roles) & by.scopes if body.scopes is None else body.scopes
     _refuse_foreign(side, body.roles, scopes)
     _refuse_ungiven(by, scopes)
@@ -124,7 +125,7 @@ async def change_client(
     caller would lock itself out: an organisation never loses its last admin by its own hand.
     """
     row = await _find(tx, by, client, lock=True)
-    refuse_stale(row, tag)
+    refuse_stale(row["version"], tag)
     _refuse_live_to_tests(by, row)
     given = body.model_dump(exclude_unset=True)
     given |= {name: sorted(given[name]) for name in ("roles", "scopes") if name in given}
@@ -147,7 +148,7 @@ async def change_client(
 async def delete_client(tx: Transaction, by: Actor, client: UUID, tag: str) -> None:
     """End a client, its credentials and its tokens for good. Raises as `change_client` does."""
     row = await _find(tx, by, client, lock=True)
-    refuse_stale(row, tag)
+    refuse_stale(row["version"], tag)
     _refuse_live_to_tests(by, row)
     if client == by.client_id:
         raise ConflictError("A client cannot delete itself; let another admin do it.")
@@ -211,7 +212,7 @@ async def _end_one(tx: Transaction, by: Actor, client: UUID, tag: str, statement
     _refuse_live_to_tests(by, row)
     if await tx.execute(statement, by.tenant_id, client, credential) != "UPDATE 1":
         raise NotFoundError("There is no such client.")
-    refuse_stale(row, tag)
+    refuse_stale(row["version"], tag)
     held = (await _credentials_of(tx, by, [client]))[client]
     if client == by.client_id and not any(held.values()):
         raise ConflictError("A client cannot end its own last credential; add another one first.")

@@ -4,39 +4,34 @@ Whether the caller administers the tenant is decided before these run (`app.doma
 process within 30 s: the organisation's status ends its tokens, and its `not_before` keeps them ended afterwards.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from app.db import pages, rate_limits
+from app.db import pages, partners, rate_limits, suspensions
 from app.db.pages import Key, Listing, Order, Page, Wanted
 from app.db.session import Transaction
 from app.domain import ids
 from app.domain.access import OPENS, Scope
 from app.domain.actor import Actor
-from app.domain.errors import ConflictError, NotFoundError, StaleVersionError
+from app.domain.errors import ConflictError, NotFoundError
+from app.domain.versions import Shown, refuse_stale
 from app.schemas.identity import PartnerIn, PartnerPatch
 
-_COLUMNS = f"id, key, name, status, version, created_at, updated_at, {rate_limits.OF_ORGANIZATION}"
 _ADD_PARTNER = f"""
 insert into baton.organization (tenant_id, id, kind, key, name, status, version, created_at, updated_at)
 values ($1, $2, 'partner', $3, $4, 'active', 1, baton.now(), baton.now())
 on conflict (tenant_id, key) do nothing
-returning {_COLUMNS}
-"""  # noqa: S608  # constants only
-_PARTNER = f"""
-select {_COLUMNS} from baton.organization
-where tenant_id = $1 and id = $2 and kind = 'partner'
+returning {partners.COLUMNS}
 """  # noqa: S608  # constants only
 _CHANGE_PARTNER = f"""
 update baton.organization set name = $3, status = $4, version = version + 1, updated_at = baton.now(),
   not_before = case when status <> $4 then now() else not_before end
-where tenant_id = $1 and id = $2 returning {_COLUMNS}
+where tenant_id = $1 and id = $2 returning {partners.COLUMNS}
 """  # noqa: S608  # constants only
 _IN_ORDER = Order((Key("created_at", "created_at", datetime), Key("id", "id", UUID)))
 _PARTNERS = Listing(
-    f"select {_COLUMNS} from baton.organization"  # noqa: S608  # constants only
+    f"select {partners.COLUMNS} from baton.organization"  # noqa: S608  # constants only
     " where tenant_id = $1 and kind = 'partner'",
     _IN_ORDER,
 )
@@ -48,14 +43,6 @@ from baton.organization o where o.tenant_id = $1 and o.id = $2
 """
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An object as its reader sees it, with the version that If-Match names."""
-
-    body: dict[str, Any]
-    version: int
 
 
 async def list_partners(tx: Transaction, by: Actor, wanted: Wanted) -> Page[dict[str, Any]]:
@@ -73,20 +60,25 @@ async def create_partner(tx: Transaction, by: Actor, body: PartnerIn) -> Shown:
 
 async def read_partner(tx: Transaction, by: Actor, partner: UUID) -> Shown:
     """Return one partner. Raises NotFoundError."""
-    row = await find_partner(tx, by, partner)
+    row = await partners.find(tx, by.tenant_id, partner)
     return Shown(_partner_view(row), row["version"])
 
 
 async def change_partner(tx: Transaction, by: Actor, partner: UUID, body: PartnerPatch, tag: str) -> Shown:
-    """Rename, suspend or reactivate a partner, or limit its clients. Raises NotFoundError and StaleVersionError."""
-    row = await find_partner(tx, by, partner, lock=True)
-    refuse_stale(row, tag)
+    """Rename, suspend or reactivate a partner, or limit its clients; while it is suspended, its deliveries wait.
+
+    Raises NotFoundError and StaleVersionError.
+    """
+    row = await partners.find(tx, by.tenant_id, partner, lock=True)
+    refuse_stale(row["version"], tag)
     given = body.model_dump(exclude_unset=True)
     limits = rate_limits.changed(row["limits"], given.pop("limits", {}))
     changes = {name: value for name, value in given.items() if value != row[name]}
     await rate_limits.set_of_organization(tx, by.tenant_id, partner, limits)
     if changes or limits:
         after = row | changes
+        if "status" in changes:
+            await suspensions.queue(tx, by.tenant_id, partner)
         row = await _write(tx, _CHANGE_PARTNER, by.tenant_id, partner, after["name"], after["status"])
     return Shown(_partner_view(row), row["version"])
 
@@ -108,20 +100,6 @@ async def describe_caller(tx: Transaction, by: Actor) -> dict[str, Any]:
         "programs": row["programs"],
         "mode": "test" if by.test else "live",
     }
-
-
-def refuse_stale(row: Row, tag: str) -> None:
-    """Raise StaleVersionError unless If-Match names the version of the row."""
-    if tag != str(row["version"]):
-        raise StaleVersionError("Another version is current; read it again.")
-
-
-async def find_partner(tx: Transaction, by: Actor, partner: UUID, *, lock: bool = False) -> Row:
-    """Return the row of one of the tenant's partners. Raises NotFoundError."""
-    row = await tx.fetchrow(f"{_PARTNER} for no key update" if lock else _PARTNER, by.tenant_id, partner)
-    if row is None:
-        raise NotFoundError("There is no such partner.")
-    return dict(row)
 
 
 async def _write(tx: Transaction, statement: str, *values: object) -> Row:

@@ -84,7 +84,7 @@ with gone as (
   for no key update
 ), due as (
   update baton.lane as l set next_due_at = least(l.next_due_at, now()) from lane
-  where l.tenant_id = lane.tenant_id and l.id = lane.id and not lane.parked
+  where l.tenant_id = lane.tenant_id and l.id = lane.id and not lane.parked and not l.suspended
 )
 select count(*) from gone
 """  # noqa: S608 - a constant and a number

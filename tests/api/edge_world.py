@@ -60,7 +60,7 @@ class FakeVerifier:
         return FakeClaims(TOKENS[token])
 
     def refuse_revoked(self, claims: FakeClaims) -> None:
-        pass
+        """Nobody is revoked here."""
 
 
 @dataclass
