@@ -17,6 +17,10 @@ router = APIRouter(prefix="/v1", tags=["events"], route_class=BatonRoute)
 
 Types = Annotated[str | None, Query(max_length=2000, description="Event types, separated by commas; default: all.")]
 
+Test = Annotated[
+    bool, Query(description="The feed of test leads, which has its own sequence; a test client reads no other.")
+]
+
 
 @router.get(
     "/events",
@@ -36,13 +40,19 @@ async def read(
     ] = None,
     limit: Annotated[int, Query(ge=1, description="At most 500; more is taken for 500.")] = feed.DEFAULT_LIMIT,
     types: Types = None,
+    test: Test = False,  # noqa: FBT002  # a query parameter
 ) -> JSONBytes:
     """Your organisation's events in the order of their sequence, the same bytes as the webhooks.
 
     Keep `next_cursor` and ask again with it, for as long as you like: nothing is missed, nothing comes twice.
     """
-    page = await feed.read(tx, by, kit, cursor, limit, _read_types(types))
-    asked = {"limit": limit, **({"types": types} if types else {}), "cursor": page.next_cursor}
+    page = await feed.read(tx, by, kit, cursor, limit, feed.Asked(_read_types(types), test))
+    asked = {
+        "limit": limit,
+        **({"types": types} if types else {}),
+        **({"test": "true"} if test else {}),
+        "cursor": page.next_cursor,
+    }
     link = f'<{request.url.path}?{urlencode(asked)}>; rel="next"'
     tail = to_json({"next_cursor": page.next_cursor, "has_more": page.has_more})
     return JSONBytes(b'{"items":[' + b",".join(page.bodies) + b"]," + tail[1:], headers={"Link": link})

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from app.db.cases import REACH
 from app.db.expansions import METADATA, STEPS, handover_shown
 from app.db.pages import Key, Listing, Order, Page, Wanted, read, shaped
 from app.db.session import Transaction
@@ -35,7 +36,7 @@ where x.tenant_id = $1 and l.test = $3 and ($4::uuid is null or x.partner_id = $
 """,
     _ORDER,
 )
-_ONE = f"select {_COLUMNS} {_FROM} where x.tenant_id = $1 and x.id = $3 and ($4::uuid is null or x.partner_id = $4)"
+_ONE = f"select {_COLUMNS} {_FROM} where x.tenant_id = $1 and x.id = $3 and {REACH.format('$4', '$5')}"
 
 
 async def handovers(tx: Transaction, actor: Actor, asked: HandoverFilter, wanted: Wanted) -> Page[dict[str, Any]]:
@@ -60,7 +61,7 @@ async def handovers(tx: Transaction, actor: Actor, asked: HandoverFilter, wanted
 
 async def handover(tx: Transaction, actor: Actor, handover_id: UUID) -> dict[str, Any]:
     """Return one handover. Raises NotFoundError."""
-    row = await tx.fetchrow(_ONE, actor.tenant_id, actor.organization_id, handover_id, actor.partner_id)
+    row = await tx.fetchrow(_ONE, actor.tenant_id, actor.organization_id, handover_id, actor.partner_id, actor.test)
     if row is None:
         raise NotFoundError("There is no such handover.")
     return handover_shown(dict(row), row["external_id"])

@@ -8,7 +8,7 @@ from uuid import UUID
 from jiter import from_json
 
 from app.db import cases, playbooks
-from app.db.cases import LeadRef
+from app.db.cases import REACH, LeadRef
 from app.db.expansions import (
     METADATA,
     NAMES,
@@ -44,10 +44,9 @@ _TIMELINE = Listing(
     "select x.n, x.id, x.type, x.at, x.actor_role, x.data from baton.event x where x.tenant_id = $1 and x.lead_id = $2",
     _IN_ORDER,
 )
-_VISIBLE = """
-select l.id, l.external_id from baton.lead l
-where l.tenant_id = $1 and l.id = $2 and ($3::uuid is null or l.partner_id = $3)
-"""
+_VISIBLE = f"""
+select l.id, l.external_id from baton.lead l where l.tenant_id = $1 and l.id = $2 and {REACH.format("$3", "$4")}
+"""  # noqa: S608  # constants only
 # The end of the current link is infinity, which is no datetime: SQL says which link is current.
 _OWNERSHIP = """
 select n, organization_id, role, from_at, until_at = 'infinity' as current,
@@ -87,7 +86,7 @@ async def lead(tx: Transaction, actor: Actor, ref: LeadRef, names: frozenset[str
 async def _visible(tx: Transaction, actor: Actor, ref: LeadRef) -> tuple[UUID, str]:
     """Return id and external id of a lead that the caller may see. Raises NotFoundError."""
     lead_id = await cases.resolve(tx, actor, ref, lock=False)
-    row = await tx.fetchrow(_VISIBLE, actor.tenant_id, lead_id, actor.partner_id)
+    row = await tx.fetchrow(_VISIBLE, actor.tenant_id, lead_id, actor.partner_id, actor.test)
     if row is None:
         raise NotFoundError("There is no such lead.")
     return row["id"], row["external_id"]
