@@ -25,6 +25,7 @@ from app.routers import (
     outcomes,
     programs,
     programs_read,
+    sandbox,
     simulation,
     testing,
     webhooks,
@@ -63,6 +64,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     escalations.router,
     simulation.router,
     assurance.router,
+    sandbox.router,
 )
 
 

@@ -73,9 +73,7 @@ select l.id from baton.lead l join baton.consultation q
 where q.tenant_id = $1 and q.id = $2 and {REACH.format("$3", "$4")} for no key update of l
 """  # noqa: S608
 
-_READ = (
-    f"select {LEAD_COLUMNS} {LEAD_FROM} where l.tenant_id = $1 and l.id = $3 and {REACH.format('$4', '$5')}"  # noqa: S608
-)
+_READ = f"select {LEAD_COLUMNS} {LEAD_FROM} where l.tenant_id = $1 and l.id = $3 and {REACH.format('$4', '$5')}"
 
 _ENGINE_LEAD = "select l.* from baton.lead l where l.tenant_id = $1 and l.id = $2"
 

@@ -87,7 +87,9 @@ async def claim(tx: Transaction, agenda: Agenda, tenant_id: UUID, limit: int, as
 
 async def lock_lead(tx: Transaction, actor: Actor, escalation_id: UUID) -> UUID | None:
     """Lock the lead of an escalation that the caller may see, and return it."""
-    return cast("UUID | None", await tx.fetchval(_LOCK_LEAD, actor.tenant_id, escalation_id, actor.partner_id, actor.test))
+    return cast(
+        "UUID | None", await tx.fetchval(_LOCK_LEAD, actor.tenant_id, escalation_id, actor.partner_id, actor.test)
+    )
 
 
 async def escalation(tx: Transaction, tenant_id: UUID, escalation_id: UUID) -> dict[str, Any]:

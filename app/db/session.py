@@ -98,7 +98,7 @@ class Identity:
 class Transaction:
     """Statements of one unit of work, run on one asyncpg connection as one login."""
 
-    __slots__ = ("_begin", "_connection", "_now", "_pool", "_wakes", "identity", "request_id", "traceparent")
+    __slots__ = ("_begin", "_connection", "_now", "_pool", "_wakes", "identity", "played", "request_id", "traceparent")
 
     def __init__(self, pool: _Pool, identity: Identity, begin: str = "begin") -> None:
         self.identity = identity
@@ -107,6 +107,7 @@ class Transaction:
         self._connection: _Connection | None = None
         self.request_id = ""
         self.traceparent: str | None = None
+        self.played = False
         self._now: datetime | None = None
         self._wakes = False
 

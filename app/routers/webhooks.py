@@ -91,7 +91,7 @@ async def list_endpoints(
     by: Caller,
     kit: Kit,
     wanted: Listed,
-    test: Tests = False,  # noqa: FBT002  # a query parameter
+    test: Tests = False,
 ) -> JSONBytes:
     """Your organisation's endpoints, the oldest first."""
     return answer(request, await endpoints.page(tx, by, kit, wanted, tests=test))

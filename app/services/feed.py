@@ -26,11 +26,12 @@ with head as (
   select current_date as today,
     (select sequence from baton.feed where tenant_id = $1 and organization_id = $2 and test = $7
       and published_on >= coalesce($4::date, '-infinity') order by sequence desc limit 1) as last,
-    coalesce($3::bigint, (select sequence - 1 from baton.feed where tenant_id = $1 and organization_id = $2 and test = $7
-      order by sequence limit 1), 0) as after
+    coalesce($3::bigint, (select sequence - 1 from baton.feed
+      where tenant_id = $1 and organization_id = $2 and test = $7 order by sequence limit 1), 0) as after
 ), page as (
   select f.sequence, f.published_on, f.body from baton.feed as f
-  where f.tenant_id = $1 and f.organization_id = $2 and f.test = $7 and f.published_on >= coalesce($4::date, '-infinity')
+  where f.tenant_id = $1 and f.organization_id = $2 and f.test = $7
+    and f.published_on >= coalesce($4::date, '-infinity')
     and f.sequence > (select after from head) and f.sequence <= (select after from head) + {_WINDOW}
     and ($5::text[] is null or f.type = any($5))
   order by f.sequence limit $6

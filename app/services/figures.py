@@ -155,9 +155,7 @@ async def feedback_debt(tx: Transaction, actor: Actor, asked: DebtFilter) -> dic
     """Return the answers, feedback and outcomes that are owed, by partner and owing role."""
     now = await tx.now()
     program_id = await _program(tx, actor, asked.program)
-    rows = await figures.owed(
-        tx, actor.tenant_id, program_id, _partner(asked.partner), sandboxed=actor.test
-    )
+    rows = await figures.owed(tx, actor.tenant_id, program_id, _partner(asked.partner), sandboxed=actor.test)
     calendars = await playbooks.calendars(tx, actor.tenant_id, {row["calendar_id"] for row in rows})
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
