@@ -124,13 +124,15 @@ def answering(playbook: Playbook, lead: Lead, part: Part) -> Act | Refusal:
     return Act(Command(part.value, reason=code, note=True), handover.receiver)
 
 
-def concluding(playbook: Playbook, lead: Lead, command: Command) -> Act | Refusal:
+def concluding(playbook: Playbook, lead: Lead, command: Command, now: datetime) -> Act | Refusal:
     """Return how the other side states an outcome, or corrects the one that closed the lead."""
     if lead.outcome is None or not playbook.outcomes[lead.outcome.result].final:
         return Act(command, lead.owner)
     if lead.outcome.result == command.result:
         return Refusal("outcome-exists", "moves.correct", "The lead has this outcome already.")
-    return Act(replace(command, name="correct"), lead.owner)
+    act = Act(replace(command, name="correct"), lead.owner)
+    verdict = _decide(playbook, lead, act, now)
+    return Refusal("outcome-exists", verdict.rule, verdict.detail) if isinstance(verdict, Refusal) else act
 
 
 def offering(playbook: Playbook, lead: Lead, now: datetime) -> Plan:

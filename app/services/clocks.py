@@ -14,7 +14,7 @@ from app.domain import ids
 from app.domain.actor import Actor
 from app.domain.errors import NotFoundError
 from app.domain.explanation import Explanation, closed_days, explained
-from app.domain.view import clock_view, stamp
+from app.domain.view import clock_view, marked, stamp
 from app.schemas.queries import ClockFilter
 
 _COLUMNS = "x.*, l.external_id"
@@ -49,7 +49,7 @@ def read_id(text: str) -> UUID:
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**clock_view(row), "external_id": row["external_id"]}
+    return marked({**clock_view(row), "external_id": row["external_id"]}, test=row["test"])
 
 
 async def clocks(tx: Transaction, actor: Actor, asked: ClockFilter, wanted: Wanted) -> Page[dict[str, Any]]:

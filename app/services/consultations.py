@@ -20,7 +20,7 @@ from app.domain.lead import Party
 from app.domain.obligations import Moments
 from app.domain.playbook import Label
 from app.domain.refusals import granted, permitted
-from app.domain.view import consultation_view
+from app.domain.view import consultation_view, marked
 from app.schemas.consultations import ConsultationAnswerIn, ConsultationDeclineIn, ConsultationIn
 from app.schemas.queries import ConsultationFilter
 from app.services.kit import Kit
@@ -29,7 +29,7 @@ LATEST_BUSINESS_DAYS = 20
 """An answer is asked for no later than an outcome is owed (contract 5a): further off would be silence (promise 2)."""
 
 _SELECT = f"""
-select x.*, l.external_id from baton.consultation x
+select x.*, l.external_id, l.test from baton.consultation x
 join baton.lead l on l.tenant_id = x.tenant_id and l.id = x.lead_id and l.partner_id = x.partner_id
 where x.tenant_id = $1 and {REACH.format("$2", "$3")}
 """  # noqa: S608  # constants only
@@ -62,7 +62,7 @@ def read_id(text: str) -> UUID:
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    return consultation_view(consultation_row(row), row["external_id"])
+    return marked(consultation_view(consultation_row(row), row["external_id"]), test=row["test"])
 
 
 def _both(label: Label) -> str:
@@ -95,7 +95,7 @@ async def ask(tx: Transaction, actor: Actor, kit: Kit, ref: LeadRef, body: Consu
         "decision": None,
     }
     await apply(case, effects, Facts(consultation=row, moments=Moments(until=body.due)), public_url=kit.public_url)
-    return consultation_view(row, case.row["external_id"])
+    return marked(consultation_view(row, case.row["external_id"]), test=case.lead.test)
 
 
 def _refuse_out_of_reach(case: Case, asked: Party, until: datetime) -> None:
@@ -141,7 +141,7 @@ async def _end(
     case.acting = acting_role(case.lead, actor, verb)
     row = ended(row, case, verb, **words)
     await apply(case, effects, Facts(consultation=row), public_url=kit.public_url)
-    return consultation_view(row, case.row["external_id"])
+    return marked(consultation_view(row, case.row["external_id"]), test=case.lead.test)
 
 
 async def of_lead(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:

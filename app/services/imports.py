@@ -26,7 +26,7 @@ from app.domain.errors import (
     ValidationFailedError,
 )
 from app.domain.import_rows import Cutter, RowError, body_of, cells, decode, unknown_columns
-from app.domain.view import stamp
+from app.domain.view import marked, stamp
 from app.schemas.leads import LeadIn
 
 ROWS_A_TRANSACTION: Final = 100  # contract 3
@@ -106,7 +106,8 @@ class Import:
             if begun:
                 async with self.database.transaction(self.actor) as tx:
                     await tx.execute(_ENDED, self.actor.tenant_id, self.id, status)
-        return {"id": ids.show(ids.Prefix.IMPORT, self.id), "status": status, "received": self._received, **self.counts}
+        done = {"id": ids.show(ids.Prefix.IMPORT, self.id), "status": status, "received": self._received}
+        return marked({**done, **self.counts}, test=self.actor.test)
 
     @property
     def _received(self) -> int:
@@ -240,7 +241,7 @@ async def read(tx: Transaction, actor: Actor, name: str, *, after: int, result: 
     if row is None:
         raise NotFoundError("There is no such import.")
     rows = await tx.fetch(_ROWS, actor.tenant_id, import_id, after, _PAGE + 1, result)
-    return {
+    shown = {
         "id": name,
         "format": row["format"],
         "status": row["status"],
@@ -250,6 +251,7 @@ async def read(tx: Transaction, actor: Actor, name: str, *, after: int, result: 
         "rows": [_row_shown(dict(one)) for one in rows[:_PAGE]],
         "next_after": rows[_PAGE - 1]["line"] if len(rows) > _PAGE else None,
     }
+    return marked(shown, test=row["test"])
 
 
 def _row_shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Reads one lead and what hangs on it, as the caller's side sees it. A lead that it may not see does not exist."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,7 @@ from app.db.session import Transaction
 from app.domain.actor import Actor
 from app.domain.errors import NotFoundError, ValidationFailedError
 from app.domain.ids import Prefix, show
-from app.domain.view import etag, lead_view, ownership_view, stamp
+from app.domain.view import etag, lead_view, marked, ownership_view, stamp
 
 _IN_ORDER = Order((Key("x.n", "n", int),))
 
@@ -45,7 +45,7 @@ _TIMELINE = Listing(
     _IN_ORDER,
 )
 _VISIBLE = f"""
-select l.id, l.external_id from baton.lead l where l.tenant_id = $1 and l.id = $2 and {REACH.format("$3", "$4")}
+select l.id, l.external_id, l.test from baton.lead l where l.tenant_id = $1 and l.id = $2 and {REACH.format("$3", "$4")}
 """  # noqa: S608  # constants only
 # The end of the current link is infinity, which is no datetime: SQL says which link is current.
 _OWNERSHIP = """
@@ -61,6 +61,18 @@ class Found:
 
     shown: dict[str, Any]
     tag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Visible:
+    """A lead that the caller may see; what hangs on a test lead says that it does."""
+
+    id: UUID
+    external_id: str
+    test: bool
+
+    def marks(self, shape: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        return lambda row: marked(shape(row), test=self.test)
 
 
 def expansions(text: str | None) -> frozenset[str]:
@@ -83,39 +95,40 @@ async def lead(tx: Transaction, actor: Actor, ref: LeadRef, names: frozenset[str
     )
 
 
-async def _visible(tx: Transaction, actor: Actor, ref: LeadRef) -> tuple[UUID, str]:
-    """Return id and external id of a lead that the caller may see. Raises NotFoundError."""
+async def _visible(tx: Transaction, actor: Actor, ref: LeadRef) -> "_Visible":
+    """Return the lead, as far as it names what hangs on it. Raises NotFoundError."""
     lead_id = await cases.resolve(tx, actor, ref, lock=False)
     row = await tx.fetchrow(_VISIBLE, actor.tenant_id, lead_id, actor.partner_id, actor.test)
     if row is None:
         raise NotFoundError("There is no such lead.")
-    return row["id"], row["external_id"]
+    return _Visible(row["id"], row["external_id"], row["test"])
 
 
 async def notes(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the notes that the caller may see, in the order in which they were written."""
-    lead_id, _ = await _visible(tx, actor, ref)
-    return shaped(await read(tx, wanted, _NOTES, (actor.tenant_id, actor.organization_id, lead_id)), note_shown)
+    lead = await _visible(tx, actor, ref)
+    page = await read(tx, wanted, _NOTES, (actor.tenant_id, actor.organization_id, lead.id))
+    return shaped(page, lead.marks(note_shown))
 
 
 async def activities(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the activities in the order in which they were logged."""
-    lead_id, _ = await _visible(tx, actor, ref)
-    page = await read(tx, wanted, _ACTIVITIES, (actor.tenant_id, actor.organization_id, lead_id))
-    return shaped(page, activity_shown)
+    lead = await _visible(tx, actor, ref)
+    page = await read(tx, wanted, _ACTIVITIES, (actor.tenant_id, actor.organization_id, lead.id))
+    return shaped(page, lead.marks(activity_shown))
 
 
 async def handovers(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the handovers in the order in which they were requested."""
-    lead_id, external_id = await _visible(tx, actor, ref)
-    page = await read(tx, wanted, _HANDOVERS, (actor.tenant_id, actor.organization_id, lead_id))
-    return shaped(page, lambda row: handover_shown(row, external_id))
+    lead = await _visible(tx, actor, ref)
+    page = await read(tx, wanted, _HANDOVERS, (actor.tenant_id, actor.organization_id, lead.id))
+    return shaped(page, lead.marks(lambda row: handover_shown(row, lead.external_id)))
 
 
 async def timeline(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the events that the caller's side sees, in the order in which they happened."""
-    lead_id, _ = await _visible(tx, actor, ref)
-    return shaped(await read(tx, wanted, _TIMELINE, (actor.tenant_id, lead_id)), _event)
+    lead = await _visible(tx, actor, ref)
+    return shaped(await read(tx, wanted, _TIMELINE, (actor.tenant_id, lead.id)), lead.marks(_event))
 
 
 def _event(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,5 +143,6 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
 
 async def ownership(tx: Transaction, actor: Actor, ref: LeadRef) -> list[dict[str, Any]]:
     """Return the unbroken chain of owners."""
-    lead_id, _ = await _visible(tx, actor, ref)
-    return ownership_view([dict(row) for row in await tx.fetch(_OWNERSHIP, actor.tenant_id, lead_id)])
+    lead = await _visible(tx, actor, ref)
+    rows = [dict(row) for row in await tx.fetch(_OWNERSHIP, actor.tenant_id, lead.id)]
+    return [marked(link, test=lead.test) for link in ownership_view(rows)]

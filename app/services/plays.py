@@ -202,7 +202,7 @@ async def _feedback(held: _Play, case: Case) -> None:
 
 
 async def _close(held: _Play, case: Case) -> None:
-    await held.give(scenarios.concluding(case.playbook, case.lead, _outcome(held, case)))
+    await held.give(scenarios.concluding(case.playbook, case.lead, _outcome(held, case), case.now))
 
 
 async def _ignore(held: _Play, case: Case) -> None:

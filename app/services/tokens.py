@@ -12,6 +12,7 @@ from typing import Any, Final
 from app.db import revocations
 from app.db.session import Transaction
 from app.domain import ids
+from app.domain.access import OUTSIDE_SANDBOX
 from app.domain.actor import Actor, Side
 from app.security import credentials
 from app.security.tokens import LIFETIME, Claims
@@ -142,6 +143,6 @@ def _actor(row: Any) -> Actor:  # noqa: ANN401  # a database row
         client_id=row["id"],
         side=Side(row["kind"]),
         roles=frozenset(row["roles"]),
-        scopes=frozenset(row["scopes"]),
+        scopes=frozenset(row["scopes"]) - (OUTSIDE_SANDBOX if row["test"] else frozenset()),
         test=row["test"],
     )
