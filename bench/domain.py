@@ -12,7 +12,7 @@ import yaml
 from pydantic_core import to_json
 
 from app.domain.actor import Actor, Side
-from app.domain.business_time import Calendar, parse_calendar
+from app.domain.business_time import Calendar, add, parse_calendar
 from app.domain.deeds import Fact
 from app.domain.ids import Prefix, show
 from app.domain.journey import Command, decide
@@ -26,6 +26,7 @@ from app.domain.simulation_report import Tally, lead_line
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TENANT, PARTNER = UUID(int=1), UUID(int=2)
 START = datetime(2026, 1, 5, tzinfo=UTC)
+OFFICE_HOUR = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
 KNOWN = ("/context/pain_points", "/context/temperature", "/context/bant/need", "/context/bant/budget")
 ROUNDS = 7
 
@@ -128,6 +129,7 @@ def main() -> None:
     calendar = parse_calendar({key: value for key, value in example("calendar.yaml").items() if key != "key"})
     for name, seconds in deciding(playbook):
         print(f"decide {name:<9} {seconds * 1e6:8.1f} us   (bound 50 us)")
+    print(f"add 8 hours      {best(lambda: add(calendar, OFFICE_HOUR, 480), 1000) * 1e6:8.1f} us   (bound 60 us)")
     print(f"lint             {best(lambda: lint(playbook), 1):8.3f} s    (bound 1 s)")
     document["clocks"]["handover_response"]["within"] = {"business_minutes": 60}
     seconds, summary = simulating(read_playbook(document, UUID(int=9), 2), calendar, args.events)

@@ -16,10 +16,9 @@ from app.db import consultations, contents, ladders
 from app.db.cases import Case, consultation_of, handover_of
 from app.db.journal import Journal, Origin, write
 from app.db.writes import Writes
-from app.domain.actor import Side
+from app.domain.actor import BOTH, Side
 from app.domain.audience import audience
 from app.domain.consultation import lapse
-from app.domain.events import BOTH
 from app.domain.journey import Effects, Request
 from app.domain.lead import NOT_ACCEPTED, Lead
 from app.domain.obligations import Changes, Moments, Start, changes
@@ -34,7 +33,8 @@ class Facts:
     """What a command brings besides its effects: new rows, the words of a handover, what the events say.
 
     `contents` maps an event type to (facts for the ledger, what its body shows). `lead` are changed columns of the
-    lead. `sides` are the views that may see the command's own events, as far as the playbook informs them.
+    lead. `sides` are the views that may see the command's own events, as far as the playbook informs them;
+    `concerned` are those of them that it cannot leave out.
     `request` are the words of a new handover, `consultation` is the one that is asked for or ended, as it is then.
     `also_starts` are events of before whose clocks begin only now; they are not written again.
     """
@@ -50,6 +50,7 @@ class Facts:
     assignee: str | None = None
     metadata: tuple[UUID, dict[str, str]] | None = None
     sides: Sequence[Side] = BOTH
+    concerned: Sequence[Side] = ()
     moments: Moments = field(default_factory=Moments)
     request: dict[str, Any] | None = None
     consultation: dict[str, Any] | None = None
@@ -250,7 +251,7 @@ def _handovers(draft: _Draft, started: Sequence[Mapping[str, Any]], writes: Writ
 def _sides(draft: _Draft, kind: str) -> list[Side]:
     """Return the views that see an event: of those that may, the ones that the playbook informs in either stage."""
     case, after, handover = draft.case, draft.after, draft.after.handover
-    involved = {case.lead.owner.side, after.owner.side}
+    involved = {case.lead.owner.side, after.owner.side, *draft.facts.concerned}
     if case.actor is not None:
         involved.add(case.actor.side)
     if handover is not None and kind.startswith("handover."):

@@ -12,6 +12,7 @@ from app.db import playbooks
 from app.db.cases import handover_row
 from app.db.session import Transaction
 from app.domain.actor import Actor
+from app.domain.audience import reads_particulars
 from app.domain.company_view import claim_view, company_view, related_view
 from app.domain.view import activity_view, clock_view, handover_view, note_view, outcome_view, stamp
 
@@ -34,13 +35,14 @@ STEPS = """
 """
 """The questions and answers of the handover `x`, as a column."""
 
+_OWN_OR_TOLD = "and (x.organization_id = $2 or x.lead_id = any($4::uuid[]))"
 _NOTES = f"""
 select x.*, m.document as metadata from baton.note x {METADATA}
-where x.tenant_id = $1 and x.lead_id = any($3::uuid[]) order by x.n
+where x.tenant_id = $1 and x.lead_id = any($3::uuid[]) {_OWN_OR_TOLD} order by x.n
 """  # noqa: S608  # constants only
 _ACTIVITIES = f"""
 select x.*, m.document as metadata from baton.activity x {METADATA}
-where x.tenant_id = $1 and x.lead_id = any($3::uuid[]) order by x.n
+where x.tenant_id = $1 and x.lead_id = any($3::uuid[]) {_OWN_OR_TOLD} order by x.n
 """  # noqa: S608
 _HANDOVERS = f"""
 select x.*, m.document as metadata, {STEPS}
@@ -125,13 +127,21 @@ def _ids(leads: Rows) -> list[UUID]:
     return [lead["id"] for lead in leads]
 
 
+async def _told(tx: Transaction, actor: Actor, leads: Rows) -> list[UUID]:
+    """Return the leads of which the caller's side reads what others wrote."""
+    rules = {key: await playbooks.playbook(tx, actor.tenant_id, key) for key in {lead["playbook_id"] for lead in leads}}
+    return [lead["id"] for lead in leads if reads_particulars(lead, rules[lead["playbook_id"]], actor.side)]
+
+
 async def _notes(tx: Transaction, actor: Actor, leads: Rows) -> Found:
-    rows = await _fetch(tx, _NOTES, actor.tenant_id, actor.organization_id, _ids(leads))
+    told = await _told(tx, actor, leads)
+    rows = await _fetch(tx, _NOTES, actor.tenant_id, actor.organization_id, _ids(leads), told)
     return _grouped(rows, "lead_id", note_shown)
 
 
 async def _activities(tx: Transaction, actor: Actor, leads: Rows) -> Found:
-    rows = await _fetch(tx, _ACTIVITIES, actor.tenant_id, actor.organization_id, _ids(leads))
+    told = await _told(tx, actor, leads)
+    rows = await _fetch(tx, _ACTIVITIES, actor.tenant_id, actor.organization_id, _ids(leads), told)
     return _grouped(rows, "lead_id", activity_shown)
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from app.db.session import Transaction
 
 View = Literal["cohort", "period"]
-GroupBy = Literal["month", "partner", "industry", "source_kind", "pain_category"]
+GroupBy = Literal["month", "partner", "industry", "source_kind", "pain_category", "playbook"]
 
 _REACHED = "('connected', 'callback_requested', 'refused', 'do_not_call', 'appointment_set')"
 """Dispositions of a call in which a person of the company was spoken to; the others are nobody, a machine, a gate."""
@@ -40,8 +40,18 @@ class Scope:
     sandboxed: bool = False
 
 
+def _agreed(program: str, moment: str) -> str:
+    """Return the SQL of the version that was in force in a program at a moment, as `program/version`."""
+    return (
+        f"(select p.key || '/' || b.version from baton.playbook b"  # noqa: S608  # constants of this module
+        f" join baton.program p on p.tenant_id = b.tenant_id and p.id = b.program_id"
+        f" where b.tenant_id = $1 and b.program_id = {program} and b.in_force_at <= {moment}"
+        f" order by b.in_force_at desc limit 1)"
+    )
+
+
 # $1 tenant, $2 program, $3 partner, $4 first day, $5 last day, $6 view, $7 grouping.
-_LEADS = """
+_LEADS = f"""
 zones as (
   select p.id, coalesce(c.document->>'time_zone', 'UTC') as zone
   from baton.program p left join baton.calendar c on c.tenant_id = p.tenant_id and c.id = p.calendar_id
@@ -55,7 +65,8 @@ leads as materialized (
       when 'industry' then array[r.data->>'industry']
       when 'source_kind' then array[r.data->>'source_kind']
       when 'pain_category' then coalesce(
-        nullif(array(select jsonb_array_elements_text(r.data->'pain_categories')), '{}'), array[null::text])
+        nullif(array(select jsonb_array_elements_text(r.data->'pain_categories')), '{{}}'), array[null::text])
+      when 'playbook' then array[{_agreed("l.program_id", "r.at")}]
       else array[null::text]
     end as groups
   from baton.event r
@@ -86,7 +97,7 @@ outcomes as materialized (
   ) versions
   order by lead_id, n desc
 )
-"""
+"""  # noqa: S608  # constants of this module
 _WITHIN = """
 ($4::date is null or (x.counted_at at time zone x.zone)::date >= $4)
 and ($5::date is null or (x.counted_at at time zone x.zone)::date <= $5)
@@ -142,9 +153,11 @@ from (
   cross join lateral unnest(x.groups) as k (key)
   where {_WITHIN}
   union all
-  select case $7::text when 'month' then to_char(c.on_date, 'YYYY-MM') when 'partner' then c.partner_id::text end,
-    v.name, null, v.times, null, null
-  from baton.call_count c cross join lateral (values ('calls', c.calls), ('connected', c.connected)) as v (name, times)
+  select case $7::text when 'month' then to_char(c.on_date, 'YYYY-MM') when 'partner' then c.partner_id::text
+      when 'playbook' then {_agreed("c.program_id", "(c.on_date + 1)::timestamp at time zone coalesce(z.zone, 'UTC')")}
+    end, v.name, null, v.times, null, null
+  from baton.call_count c left join zones z on z.id = c.program_id
+  cross join lateral (values ('calls', c.calls), ('connected', c.connected)) as v (name, times)
   where c.tenant_id = $1 and ($2::uuid is null or c.program_id = $2) and ($3::uuid is null or c.partner_id = $3)
     and ($4::date is null or c.on_date >= $4) and ($5::date is null or c.on_date <= $5)
 ) tally

@@ -10,8 +10,8 @@ from pydantic_core import to_json
 
 from app.db.session import Transaction
 from app.db.writes import Writes
-from app.domain.actor import Side
-from app.domain.events import BOTH, Body, body
+from app.domain.actor import BOTH, Side
+from app.domain.events import Body, body
 from app.domain.ids import Prefix, show
 
 

@@ -12,6 +12,9 @@ class Side(StrEnum):
     PARTNER = "partner"
 
 
+BOTH = (Side.INTERNAL, Side.PARTNER)
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """The caller of one request. `side` picks the database login, `roles` decide what may be done."""

@@ -1,12 +1,12 @@
-"""Which of the two sides receives an event of a lead: those that the playbook holds accountable, asks or informs. Pure.
+"""Which side receives an event of a lead and reads its particulars: the one that has part in its stage. Pure.
 
 What is nobody's choice is told to both: what became of the lead, who is accountable, what is owed and was missed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from app.domain.actor import Side
-from app.domain.events import BOTH
+from app.domain.actor import BOTH, Side
 from app.domain.playbook import Playbook
 
 _TOLD_TO_BOTH = frozenset(
@@ -30,6 +30,17 @@ def informed_sides(playbook: Playbook, stage: str) -> frozenset[Side]:
         side = playbook.roles[role].side
         found.update(BOTH if side is None else (side,))
     return frozenset(found)
+
+
+def reads_particulars(row: Mapping[str, Any], playbook: Playbook, side: Side) -> bool:
+    """Whether a side reads contact, provenance, context, notes and activities of a lead.
+
+    So does whoever owns the lead or owes something on it, such as the answer to a handover, whatever the stage says.
+    """
+    owner = Side.INTERNAL if row["owner_organization_id"] == row["tenant_id"] else Side.PARTNER
+    if side is owner or side in informed_sides(playbook, row["stage"]):
+        return True
+    return any(playbook.roles[entry["owed_by"]].side in (side, None) for entry in row["due"])
 
 
 def audience(kind: str, scenes: Iterable[Scene], involved: Iterable[Side]) -> frozenset[Side]:

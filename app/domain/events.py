@@ -8,11 +8,8 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from app.domain.actor import Side
 from app.domain.ids import Prefix, show
 from app.domain.view import stamp
-
-BOTH = (Side.INTERNAL, Side.PARTNER)
 
 
 @dataclass(frozen=True, slots=True)

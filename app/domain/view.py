@@ -11,6 +11,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from app.domain.actor import Side
+from app.domain.audience import reads_particulars
 from app.domain.ids import Prefix, show
 from app.domain.playbook import Playbook
 
@@ -54,7 +55,11 @@ def etag(row: Row, side: Side) -> str:
 
 
 def lead_view(row: Row, playbook: Playbook, side: Side) -> dict[str, Any]:
-    """Return the lead as `side` sees it. `row` has its JSON columns parsed, and may carry contact and own extras."""
+    """Return the lead as `side` sees it. `row` has its JSON columns parsed, and may carry contact and own extras.
+
+    A side that the playbook gives no part in the stage sees whose the lead is and where it stands, no more.
+    """
+    told = reads_particulars(row, playbook, side)
     own = {"claim": _claim(row.get("claim"), playbook)} if side is Side.PARTNER else {}
     context = {**row["context"], "completeness": row["completeness"], "missing": row["missing"]}
     owner_here = (row["owner_organization_id"] == row["tenant_id"]) == (side is Side.INTERNAL)
@@ -64,9 +69,9 @@ def lead_view(row: Row, playbook: Playbook, side: Side) -> dict[str, Any]:
         "program": playbook.program,
         "partner": show(Prefix.ORGANIZATION, row["partner_id"]),
         "company": row["company"],
-        "contact": row.get("contact"),
-        "provenance": row["provenance"],
-        "context": context,
+        "contact": row.get("contact") if told else None,
+        "provenance": row["provenance"] if told else None,
+        "context": context if told else None,
         "metadata": row.get("metadata") or {},
         "test": row["test"],
         "status": row["status"],
@@ -77,7 +82,7 @@ def lead_view(row: Row, playbook: Playbook, side: Side) -> dict[str, Any]:
             "assignee": row.get("assignee") if owner_here else None,
         },
         "playbook": {"program": playbook.program, "version": playbook.version},
-        "due": row["due"],
+        "due": row["due"] if told else [],
         "decision": row["decision"],
         "outcome": row["outcome"],
         "created_at": stamp(row["created_at"]),

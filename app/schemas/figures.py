@@ -20,8 +20,12 @@ class FigureFilter(BaseModel):
         "cohort",
         description="`cohort`: leads received in those days and all that became of them. `period`: what happened then.",
     )
-    group_by: Literal["month", "partner", "industry", "source_kind", "pain_category"] | None = Field(
-        None, description="A lead with several pain categories counts in each of them."
+    group_by: Literal["month", "partner", "industry", "source_kind", "pain_category", "playbook"] | None = Field(
+        None,
+        description=(
+            "A lead with several pain categories counts in each of them. `playbook` compares what was agreed: the"
+            " version (`program/version`) that was in force when the lead was received."
+        ),
     )
 
 

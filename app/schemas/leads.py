@@ -205,6 +205,9 @@ class ClaimOut(Out):
     extendable: bool
 
 
+_PARTICULAR = "Null while the lead is in a stage in which the playbook gives the caller's side no part."
+
+
 class LeadOut(Out):
     """A lead as the caller's side sees it."""
 
@@ -214,8 +217,8 @@ class LeadOut(Out):
     partner: str
     company: Company
     contact: Contact | None
-    provenance: Provenance
-    context: ContextOut
+    provenance: Provenance | None = Field(description=_PARTICULAR)
+    context: ContextOut | None = Field(description=_PARTICULAR)
     metadata: dict[str, str]
     test: bool
     status: Literal["received", "open", "closed", "not_accepted"]

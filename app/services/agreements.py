@@ -4,7 +4,7 @@ No partner sees another one, so whether all have agreed, and telling them, is le
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,16 +22,14 @@ from app.domain.errors import (
     NotFoundError,
     NotPermittedError,
     OverloadedError,
-    PlaybookInvalidError,
     ValidationFailedError,
 )
 from app.domain.ids import Prefix, show
-from app.domain.lint import lint as prove
 from app.domain.lint import stranded
 from app.domain.playbook import Label, Playbook
 from app.domain.playbook_names import Fault
-from app.domain.playbook_reader import PlaybookFaultsError, read_playbook
 from app.domain.playbook_text import Language
+from app.domain.proposals import MAX_FAULTS, proof, refusal, told
 from app.domain.rendering import render
 from app.schemas.programs import DeclineIn, DocumentIn, ProposalIn
 
@@ -39,8 +37,6 @@ EXPORT_COLUMNS = (
     "program", "version", "playbook", "decision", "organization", "organization_name", "client", "at", "comment",
     "document_hash",
 )  # fmt: skip
-_SHOWN_FAULTS = 50
-_NOBODY = UUID(int=0)
 _PROVING = asyncio.Semaphore(2)
 """Proofs at a time in one process: each keeps a processor busy for up to seconds."""
 _WAITING = asyncio.Semaphore(8)
@@ -52,32 +48,12 @@ def _needs_manager(actor: Actor) -> None:
         raise NotPermittedError("Only the role manager may do this.")
 
 
-def _refusal(faults: Sequence[Fault]) -> PlaybookInvalidError:
-    return PlaybookInvalidError(
-        "The document is not a playbook that may take effect.", errors=_told(faults[:_SHOWN_FAULTS])
-    )
-
-
-def _told(faults: Sequence[Fault]) -> list[dict[str, str]]:
-    return [
-        {"pointer": fault.path, "code": fault.rule, "message": fault.en, "message_ja": fault.ja} for fault in faults
-    ]
-
-
-def _proof(document: Mapping[str, object]) -> tuple[Playbook | None, tuple[Fault, ...]]:
-    try:
-        playbook = read_playbook(document, _NOBODY, 1)
-    except PlaybookFaultsError as error:
-        return None, error.faults
-    return playbook, prove(playbook)
-
-
 async def _proved(document: Mapping[str, object]) -> tuple[Playbook | None, tuple[Fault, ...]]:
     """Read and prove a document beside the event loop, so that other requests are answered meanwhile."""
     if _WAITING.locked():
         raise OverloadedError("Too many playbooks are being checked at once.", retry_after=5)
     async with _WAITING, _PROVING:
-        return await asyncio.to_thread(_proof, document)
+        return await asyncio.to_thread(proof, document)
 
 
 async def lint(body: DocumentIn) -> dict[str, Any]:
@@ -85,8 +61,8 @@ async def lint(body: DocumentIn) -> dict[str, Any]:
     playbook, faults = await _proved(body.document)
     return {
         "valid": not faults,
-        "faults": _told(faults[:_SHOWN_FAULTS]),
-        "more_faults": max(0, len(faults) - _SHOWN_FAULTS),
+        "faults": told(faults),
+        "more_faults": max(0, len(faults) - MAX_FAULTS),
         "rendering": render(playbook) if playbook else None,
     }
 
@@ -116,10 +92,10 @@ async def propose(tx: Transaction, actor: Actor, name: str, body: ProposalIn) ->
     await agreements.find_program(tx, actor, name)
     playbook, faults = await _proved(body.document)
     if playbook is None or faults:
-        raise _refusal(faults)
+        raise refusal(faults)
     program = await agreements.find_program(tx, actor, name, lock=True)
     if lost := stranded(playbook, await agreements.abandoned(tx, program, playbook)):
-        raise _refusal(lost)
+        raise refusal(lost)
     now, playbook_id, writes = await tx.now(), uuid4(), Writes()
     answered = await _answered(tx, actor, program, body.answers)
     writes.insert(
@@ -204,7 +180,7 @@ async def agree(tx: Transaction, actor: Actor, playbook_id: UUID) -> dict[str, A
     if row["status"] == "proposed":
         playbook = await playbooks.playbook(tx, actor.tenant_id, playbook_id)
         if lost := stranded(playbook, await agreements.abandoned(tx, program, playbook)):
-            raise _refusal(lost)
+            raise refusal(lost)
     now, writes = await tx.now(), Writes()
     key = {"tenant_id": actor.tenant_id, "playbook_id": playbook_id}
     if not spoken:

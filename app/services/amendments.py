@@ -10,7 +10,7 @@ from app.db import cases
 from app.db.apply import Facts, apply
 from app.db.cases import Case, LeadRef
 from app.db.session import Transaction
-from app.domain.actor import Actor
+from app.domain.actor import BOTH, Actor
 from app.domain.errors import StaleVersionError, ValidationFailedError
 from app.domain.journey import Command
 from app.domain.lead import form_state, known_fields
@@ -95,6 +95,7 @@ def _facts(case: Case, whole: LeadIn, given: Mapping[str, Any]) -> Facts:
         raise ValidationFailedError("Some fields are not valid.", errors=errors)
     known = known_fields({"company": company, "contact": contact or {}, "provenance": provenance, "context": context})
     completeness, missing = form_state(case.playbook.form, known)
+    shared = sorted(given.keys() - {"metadata"})
     facts = Facts(
         lead={
             **company_columns(company),
@@ -108,9 +109,12 @@ def _facts(case: Case, whole: LeadIn, given: Mapping[str, Any]) -> Facts:
         contents={
             "lead.updated": (
                 {"changed": sorted(given), "known": sorted(known), "completeness": completeness},
-                {"changed": sorted(given), "completeness": completeness, "missing": missing},
+                {"changed": shared or ["metadata"], "completeness": completeness, "missing": missing},
             )
         },
+        # Nobody else sees the metadata; everybody sees the company.
+        sides=BOTH if shared else (cast("Actor", case.actor).side,),
+        concerned=BOTH if "company" in given else (),
     )
     if "contact" in given:
         facts.contact = contact or {}

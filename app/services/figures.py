@@ -59,11 +59,16 @@ def _group(asked: FigureFilter, key: str | None) -> str | None:
 
 
 def _by_key(rows: Iterable[Row]) -> list[tuple[str | None, list[Row]]]:
-    """Return the rows of each group, in the order of their keys, the group without one last."""
+    """Return the rows of each group, in the order of their keys (version 10 after 9), the group without one last."""
     found: dict[str | None, list[Row]] = {}
     for row in rows:
         found.setdefault(row["key"], []).append(row)
-    return sorted(found.items(), key=lambda item: (item[0] is None, item[0] or ""))
+    return sorted(found.items(), key=lambda item: (item[0] is None, _natural(item[0] or "")))
+
+
+def _natural(key: str) -> tuple[str, int]:
+    name, _, number = key.rpartition("/")
+    return (name, int(number)) if name and number.isdecimal() else (key, 0)
 
 
 def _sum(rows: Iterable[Row], name: str, currency: str) -> Amount | None:

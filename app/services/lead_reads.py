@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from jiter import from_json
 
@@ -22,30 +21,35 @@ from app.db.expansions import (
 from app.db.pages import Key, Listing, Order, Page, Wanted, read, shaped
 from app.db.session import Transaction
 from app.domain.actor import Actor
+from app.domain.audience import reads_particulars
 from app.domain.errors import NotFoundError, ValidationFailedError
 from app.domain.ids import Prefix, show
 from app.domain.view import etag, lead_view, marked, ownership_view, stamp
 
+Shape = Callable[[dict[str, Any]], dict[str, Any]]
+
 _IN_ORDER = Order((Key("x.n", "n", int),))
 
 
-def _of_lead(table: str, columns: str = "") -> Listing:
+def _of_lead(table: str, columns: str = "", only: str = "") -> Listing:
     return Listing(
         f"select x.*, m.document as metadata{columns} from baton.{table} x {METADATA}"  # noqa: S608  # constants only
-        " where x.tenant_id = $1 and x.lead_id = $3",
+        f" where x.tenant_id = $1 and x.lead_id = $3{only}",
         _IN_ORDER,
     )
 
 
-_NOTES = _of_lead("note")
-_ACTIVITIES = _of_lead("activity")
+_OWN_OR_ALL = " and ($4 or x.organization_id = $2)"
+_NOTES = _of_lead("note", only=_OWN_OR_ALL)
+_ACTIVITIES = _of_lead("activity", only=_OWN_OR_ALL)
 _HANDOVERS = _of_lead("handover", f", {STEPS}")
 _TIMELINE = Listing(
     "select x.n, x.id, x.type, x.at, x.actor_role, x.data from baton.event x where x.tenant_id = $1 and x.lead_id = $2",
     _IN_ORDER,
 )
 _VISIBLE = f"""
-select l.id, l.external_id, l.test from baton.lead l where l.tenant_id = $1 and l.id = $2 and {REACH.format("$3", "$4")}
+select l.id, l.external_id, l.test, l.tenant_id, l.playbook_id, l.stage, l.owner_organization_id, l.due
+from baton.lead l where l.tenant_id = $1 and l.id = $2 and {REACH.format("$3", "$4")}
 """  # noqa: S608  # constants only
 # The end of the current link is infinity, which is no datetime: SQL says which link is current.
 _OWNERSHIP = """
@@ -61,18 +65,6 @@ class Found:
 
     shown: dict[str, Any]
     tag: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Visible:
-    """A lead that the caller may see; what hangs on a test lead says that it does."""
-
-    id: UUID
-    external_id: str
-    test: bool
-
-    def marks(self, shape: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-        return lambda row: marked(shape(row), test=self.test)
 
 
 def expansions(text: str | None) -> frozenset[str]:
@@ -95,40 +87,53 @@ async def lead(tx: Transaction, actor: Actor, ref: LeadRef, names: frozenset[str
     )
 
 
-async def _visible(tx: Transaction, actor: Actor, ref: LeadRef) -> "_Visible":
-    """Return the lead, as far as it names what hangs on it. Raises NotFoundError."""
+async def _visible(tx: Transaction, actor: Actor, ref: LeadRef) -> Mapping[str, Any]:
+    """Return the columns of `_VISIBLE` of a lead that the caller may see. Raises NotFoundError."""
     lead_id = await cases.resolve(tx, actor, ref, lock=False)
     row = await tx.fetchrow(_VISIBLE, actor.tenant_id, lead_id, actor.partner_id, actor.test)
     if row is None:
         raise NotFoundError("There is no such lead.")
-    return _Visible(row["id"], row["external_id"], row["test"])
+    return row
+
+
+def _marking(lead: Mapping[str, Any], shape: Shape) -> Shape:
+    """Return `shape` for what hangs on a lead: of a test lead it says that it does."""
+    return lambda row: marked(shape(row), test=lead["test"])
+
+
+async def _particulars(
+    tx: Transaction, actor: Actor, lead: Mapping[str, Any], wanted: Wanted, listing: Listing
+) -> Page[dict[str, Any]]:
+    """Return a page of notes or activities; a side without part in the lead's stage reads its own only."""
+    playbook = await playbooks.playbook(tx, actor.tenant_id, lead["playbook_id"])
+    told = reads_particulars({**lead, "due": from_json(lead["due"].encode())}, playbook, actor.side)
+    return await read(tx, wanted, listing, (actor.tenant_id, actor.organization_id, lead["id"], told))
 
 
 async def notes(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the notes that the caller may see, in the order in which they were written."""
     lead = await _visible(tx, actor, ref)
-    page = await read(tx, wanted, _NOTES, (actor.tenant_id, actor.organization_id, lead.id))
-    return shaped(page, lead.marks(note_shown))
+    return shaped(await _particulars(tx, actor, lead, wanted, _NOTES), _marking(lead, note_shown))
 
 
 async def activities(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the activities in the order in which they were logged."""
     lead = await _visible(tx, actor, ref)
-    page = await read(tx, wanted, _ACTIVITIES, (actor.tenant_id, actor.organization_id, lead.id))
-    return shaped(page, lead.marks(activity_shown))
+    return shaped(await _particulars(tx, actor, lead, wanted, _ACTIVITIES), _marking(lead, activity_shown))
 
 
 async def handovers(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the handovers in the order in which they were requested."""
     lead = await _visible(tx, actor, ref)
-    page = await read(tx, wanted, _HANDOVERS, (actor.tenant_id, actor.organization_id, lead.id))
-    return shaped(page, lead.marks(lambda row: handover_shown(row, lead.external_id)))
+    page = await read(tx, wanted, _HANDOVERS, (actor.tenant_id, actor.organization_id, lead["id"]))
+    return shaped(page, _marking(lead, lambda row: handover_shown(row, lead["external_id"])))
 
 
 async def timeline(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the events that the caller's side sees, in the order in which they happened."""
     lead = await _visible(tx, actor, ref)
-    return shaped(await read(tx, wanted, _TIMELINE, (actor.tenant_id, lead.id)), lead.marks(_event))
+    page = await read(tx, wanted, _TIMELINE, (actor.tenant_id, lead["id"]))
+    return shaped(page, _marking(lead, _event))
 
 
 def _event(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,5 +149,5 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
 async def ownership(tx: Transaction, actor: Actor, ref: LeadRef) -> list[dict[str, Any]]:
     """Return the unbroken chain of owners."""
     lead = await _visible(tx, actor, ref)
-    rows = [dict(row) for row in await tx.fetch(_OWNERSHIP, actor.tenant_id, lead.id)]
-    return [marked(link, test=lead.test) for link in ownership_view(rows)]
+    rows = [dict(row) for row in await tx.fetch(_OWNERSHIP, actor.tenant_id, lead["id"])]
+    return [marked(link, test=lead["test"]) for link in ownership_view(rows)]

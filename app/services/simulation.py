@@ -28,7 +28,6 @@ AT_ONCE: Final = 2
 PATIENCE_S: Final = 600.0
 """The longest a simulation may hold its snapshot; after it the answer breaks off."""
 _RETRY_AFTER_S: Final = 10
-_NOBODY = UUID(int=0)
 
 _PROGRAM = "select id, key, calendar_id from baton.program where tenant_id = $1 and (id = $2 or key = $3)"
 _PROGRAM_OF = "select program_id from baton.playbook where tenant_id = $1 and id = $2"
@@ -60,7 +59,7 @@ async def simulate(database: Database, actor: Actor, body: SimulationIn) -> Asyn
         proposed = None
         if body.document is not None:
             held.enter_context(_turn())
-            proposed = await asyncio.to_thread(proven, body.document, _NOBODY, 0)
+            proposed = await asyncio.to_thread(proven, body.document)
         tx = await held.enter_async_context(database.transaction(actor, snapshot=True))
         trial = await _trial(tx, actor, body, proposed)
         if proposed is None:

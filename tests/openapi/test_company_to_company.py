@@ -151,7 +151,7 @@ def test_lists_and_figures_are_of_organisations_and_roles(document):
         if parameter["name"] == "group_by"
     ]
     values = next(branch["enum"] for branch in groups["anyOf"] if "enum" in branch)
-    assert set(values) == {"month", "partner", "industry", "source_kind", "pain_category"}
+    assert set(values) == {"month", "partner", "industry", "source_kind", "pain_category", "playbook"}
 
 
 def test_what_asks_for_work_names_a_role(document):

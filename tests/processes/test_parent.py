@@ -96,15 +96,13 @@ def test_a_connection_made_while_the_child_is_down_is_served_by_the_next_one(par
 
 
 def test_a_child_that_keeps_dying_is_started_ever_more_slowly(place, parent):
-    began = time.monotonic()
     parent({"name": "broken", "argv": "date +%s.%N >> $LOG; exit 3"})
     until(lambda: len(log(place)) == 4)
     at = [float(stamp) for stamp in log(place)]
 
-    assert time.monotonic() - began >= 0.2 + 0.4 + 0.8
-    assert [round(later - earlier, 1) for earlier, later in itertools.pairwise(at)] == [
-        pytest.approx(0.2, abs=0.15), pytest.approx(0.4, abs=0.15), pytest.approx(0.8, abs=0.2)
-    ]  # fmt: skip
+    least = (0.2, 0.4, 0.8)
+    waits = [later - earlier for earlier, later in itertools.pairwise(at)]
+    assert all(waited > asked - 0.1 for waited, asked in zip(waits, least, strict=True)), waits
 
 
 def test_a_killed_parent_leaves_no_orphan(place, data, parent):

@@ -145,7 +145,7 @@ async def test_the_funnel_of_all_leads_is_what_was_counted_by_hand(ledger: World
 
 @pytest.mark.parametrize("what", ["funnel", "reasons"])
 @pytest.mark.parametrize("view", ["cohort", "period"])
-@pytest.mark.parametrize("group_by", [None, "month", "partner", "industry", "source_kind", "pain_category"])
+@pytest.mark.parametrize("group_by", [None, "month", "partner", "industry", "source_kind", "pain_category", "playbook"])
 async def test_both_sides_read_the_same_figures(ledger: World, what: str, view: str, group_by: str | None):
     partner, params = ledger.actor(ledger.partner_a), {"view": view, **({"group_by": group_by} if group_by else {})}
     own = await figures(ledger, partner, what, **params)
@@ -188,6 +188,20 @@ async def test_a_lead_counts_in_each_of_its_pain_categories(ledger: World):
     items = await figures(ledger, ledger.actor(), group_by="pain_category")
     assert [(item["group"], item["leads"], item["calls"]) for item in items] == [
         ("cost", 1, 1), ("process", 2, 4), (None, 2, 52),
+    ]  # fmt: skip
+
+
+async def test_what_was_agreed_before_and_after_is_compared(ledger: World):
+    for version, day in ((2, "11-04T00:00"), (10, "12-01T00:00"), (3, None)):
+        await ledger.insert(
+            "playbook", id=uuid4(), program_id=ledger.program, version=version, document={}, comment="",
+            status="superseded" if day else "declined", proposed_by=ledger.tenant, proposed_at=at("11-01T00:00"),
+            in_force_at=at(day) if day else None, review_on=at("12-20T00:00").date(), document_hash="",
+        )  # fmt: skip
+    items = await figures(ledger, ledger.actor(), group_by="playbook")
+    await ledger.admin.execute("delete from baton.playbook where version > 1 and tenant_id = $1", ledger.tenant)
+    assert [(item["group"], item["leads"], item["calls"], item["won"]) for item in items] == [
+        ("smb-inside-sales/1", 2, 44, 1), ("smb-inside-sales/2", 1, 1, 0), ("smb-inside-sales/10", 1, 11, 0),
     ]  # fmt: skip
 
 

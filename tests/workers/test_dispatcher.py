@@ -231,13 +231,10 @@ async def test_a_dead_endpoint_does_not_delay_a_healthy_one(bench, receive):
     for receiver in (*dead, healthy):
         await bench.endpoint(receiver.url, tenant)
     async with bench.worker(slots=64):
-        began = asyncio.get_running_loop().time()
         await bench.emit_and_wake(tenant, count=25)
-        await healthy.until(25)
-        took = asyncio.get_running_loop().time() - began
+        await healthy.until(25, within=10)  # a dead receiver is given up after 15 s at the earliest
         hold.set()
 
-    assert took < 2  # a dead receiver answers after 15 s at the earliest
     assert [receiver.most_side_by_side for receiver in dead] == [4] * 8
 
 

@@ -127,6 +127,11 @@ async def _ownerless(world: World) -> None:
     with show.bar("chains of owners", len(leads)) as done:
         await side_by_side(leads, look, done, 12)
     show.check("Baton", "leads in all", plan.LEADS, len(leads))
+    books = (await world.caller("manager").get("/v1/assurance/ownership")).body
+    why = "every interval rebuilt from the ledger and held against the stored chains"
+    found = {name: books[name] for name in ("leads", "ownerless", "gaps", "overlaps", "disagreements")}
+    wanted = {"leads": plan.LEADS, "ownerless": 0, "gaps": [], "overlaps": [], "disagreements": []}
+    show.check("Baton", "Baton's own audit of who was accountable when", wanted, found, why)
     why = f"{links} links in {len(leads)} chains: no gap, no overlap, one owner now"
     if show.check("Baton", "leads whose chain of owners is broken", [], ownerless, why):
         show.conclude("ownerless: 0")
