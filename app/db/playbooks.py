@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TypeVar, cast
 from uuid import UUID
 
@@ -16,7 +17,11 @@ _KEPT = 256
 
 Held = TypeVar("Held")
 
-_PLAYBOOK = "select version, document from baton.playbook where tenant_id = $1 and id = $2"
+_PLAYBOOK = """
+select v.version, v.document, p.key from baton.playbook v
+left join baton.program p on p.tenant_id = v.tenant_id and p.id = v.program_id
+where v.tenant_id = $1 and v.id = $2
+"""
 _CALENDARS = "select id, document from baton.calendar where tenant_id = $1 and id = any($2::uuid[])"
 
 _playbooks: OrderedDict[tuple[UUID, UUID], Playbook] = OrderedDict()
@@ -33,6 +38,8 @@ async def playbook(tx: Transaction, tenant_id: UUID, playbook_id: UUID) -> Playb
             raise LookupError("no such playbook")
         document = cast("dict[str, object]", from_json(row["document"].encode()))
         held = read_playbook(document, playbook_id, row["version"])
+        if row["key"] is not None:  # what is cited is the program that agreed, whatever the document calls it
+            held = replace(held, program=row["key"])
         _remember(_playbooks, key, held)
     return held
 

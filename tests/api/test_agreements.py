@@ -17,7 +17,7 @@ from app.domain.ids import Prefix
 from app.security.keyring import MasterKeys
 from app.workers.ratifier import Ratifier
 from tests.domain.playbooks import document
-from tests.world import CALL, World, a_world, random_id
+from tests.world import CALL, World, a_world, lead_body, random_id
 
 SIDES = ("manager", "partner_a_manager", "partner_b_manager")
 Change = Callable[[dict[str, Any]], object]
@@ -125,6 +125,14 @@ async def test_rules_are_in_force_once_all_agreed_and_no_partner_learns_of_anoth
     assert a not in json.dumps(seen)
     everything = await world.get("manager", path)
     assert [one["organization"] for one in everything["agreements"]] == [a, b, client]
+
+
+async def test_what_is_cited_is_the_program_that_agreed_whatever_its_document_calls_it(world: World):
+    program = await open_program(world)
+    await agreed(world, program, document())
+    lead = await world.post("partner_a", "/v1/leads", lead_body("CITED-1", program=program), status=201)
+    assert (lead["program"], lead["playbook"]) == (program, {"program": program, "version": 1})
+    assert document()["program"] != program
 
 
 async def test_a_counter_proposal_declines_what_it_answers_and_the_thread_is_kept(world: World):

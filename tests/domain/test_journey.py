@@ -1,7 +1,9 @@
 """What each command does under the default playbook: literal cases, and invariants over the whole finite space."""
 
+import re
 from datetime import UTC, datetime
 from itertools import product
+from uuid import UUID
 
 import pytest
 
@@ -9,6 +11,7 @@ from app.domain.actor import Actor, Side
 from app.domain.journey import ENGINE_COMMANDS, MOVES, Command, Effects, Refusal, decide, time_out
 from app.domain.lead import CLOSED, NOT_ACCEPTED, OPEN, PENDING_HANDOVER, RECEIVED, Lead, Party
 from app.domain.playbook import Fallback
+from app.domain.playbook_reader import read_playbook
 from tests.domain.playbooks import (
     MANAGER,
     OTHER_PARTNER,
@@ -18,6 +21,7 @@ from tests.domain.playbooks import (
     VENDOR,
     actor,
     default,
+    document,
     handover,
     lead,
     outcome,
@@ -25,6 +29,7 @@ from tests.domain.playbooks import (
 
 NOW = datetime(2026, 11, 20, 1, tzinfo=UTC)
 STRANGER = Party(OTHER_PARTNER, "partner", Side.PARTNER)
+SENTENCE = re.compile(r"[A-Z][a-z]* [a-z][^A-Z]*\.")
 OFFERED = lead(handover=handover("requested"))
 AT_SALES = lead(stage="negotiation", owner=SALES, handover=handover("accepted"))
 
@@ -34,58 +39,69 @@ def run(state: Lead, by: Actor, command: Command) -> Effects | Refusal:
 
 
 REFUSED = [
-    ("the giver cannot accept its own offer", OFFERED, VENDOR, Command("accept"), "not-permitted"),
-    ("a stranger cannot accept", OFFERED, STRANGER, Command("accept"), "not-permitted"),
-    ("another internal role cannot accept", OFFERED, SUCCESS, Command("accept"), "not-permitted"),
-    ("only the owner advances", OFFERED, SALES, Command("advance", to_stage="evaluation"), "not-owner"),
-    ("only the owner hands over", lead(), SALES, Command("handover", to_role="partner"), "not-owner"),
-    ("only the owner closes", AT_SALES, VENDOR, Command("outcome", result="lost", reason="price"), "not-owner"),
-    ("a received lead does not advance", lead(status=RECEIVED), VENDOR, Command("advance", to_stage="evaluation"), "lead-not-open"),
-    ("a received lead is not handed over", lead(status=RECEIVED), VENDOR, Command("handover", to_role="internal_sales"), "lead-not-open"),
-    ("a closed lead takes no activity", lead(status=CLOSED), VENDOR, Command("activity"), "lead-not-open"),
-    ("a lead that was not accepted takes no note", lead(status=NOT_ACCEPTED), VENDOR, Command("note"), "lead-not-open"),
-    ("there is no way from awareness to negotiation", lead(), VENDOR, Command("advance", to_stage="negotiation"), "stage-refused"),
-    ("a partner does not lead negotiations", lead(stage="evaluation"), VENDOR, Command("advance", to_stage="negotiation"), "stage-refused"),
-    ("a stage is not left during an offer", lead(handover=handover("returned")), VENDOR, Command("advance", to_stage="evaluation"), "handover-pending"),
-    ("one offer at a time", OFFERED, VENDOR, Command("handover", to_role="internal_sales"), "handover-pending"),
-    ("a partner does not hand over to customer success", lead(), VENDOR, Command("handover", to_role="customer_success"), "not-permitted"),
-    ("an accepted offer is not accepted again", AT_SALES, SALES, Command("accept"), "handover-not-pending"),
-    ("an answer needs a question", OFFERED, VENDOR, Command("answer"), "handover-not-pending"),
-    ("a returned offer is not accepted before its answer", lead(handover=handover("returned")), SALES, Command("accept"), "handover-not-pending"),
-    ("a rejection needs a listed reason", OFFERED, SALES, Command("reject", reason="bored"), "reason-not-allowed"),
-    ("other needs a note", OFFERED, SALES, Command("reject", reason="other"), "reason-not-allowed"),
-    ("a partner does not win", lead(), VENDOR, Command("outcome", result="won", reason="price"), "not-permitted"),
-    ("a lost reason is no won reason", AT_SALES, SALES, Command("outcome", result="won", reason="no_decision"), "reason-not-allowed"),
-    ("a secondary reason is listed too", AT_SALES, SALES, Command("outcome", result="lost", reason="price", secondary=("bored",)), "reason-not-allowed"),
-    ("a lost lead is not closed again", lead(status=CLOSED, outcome=outcome("lost")), VENDOR, Command("outcome", result="lost", reason="price"), "outcome-exists"),
-    ("a won lead is not closed again", lead(stage="onboarding", owner=SALES, outcome=outcome("won")), SALES, Command("outcome", result="lost", reason="price"), "outcome-exists"),
-    ("a lost lead is not reopened", lead(status=CLOSED, outcome=outcome("lost")), VENDOR, Command("reopen"), "outcome-exists"),
-    ("an open lead is not reopened", lead(), VENDOR, Command("reopen"), "lead-not-open"),
-    ("a win is not corrected to a loss", lead(stage="onboarding", owner=SALES, outcome=outcome("won")), SALES, Command("correct", result="lost", reason="price"), "not-permitted"),
-    ("a reopened lead awaits a further outcome", lead(outcome=outcome("pending")), VENDOR, Command("correct", result="lost", reason="price"), "not-permitted"),
-    ("there is nothing to acknowledge", lead(), VENDOR, Command("acknowledge"), "not-found"),
-    ("internal sales does not acknowledge for the partner", lead(status=CLOSED, outcome=outcome("lost")), SALES, Command("acknowledge"), "not-permitted"),
-    ("a partner gives no feedback on itself", AT_SALES, VENDOR, Command("feedback"), "not-permitted"),
-    ("nobody times a handover out by hand", OFFERED, MANAGER, Command("time_out"), "not-permitted"),
-    ("there is no such command", lead(), VENDOR, Command("destroy"), "not-permitted"),
+    ("the giver cannot accept its own offer", OFFERED, VENDOR, Command("accept"), "not-permitted", "stages.awareness.may.accept"),
+    ("a stranger cannot accept", OFFERED, STRANGER, Command("accept"), "not-permitted", "stages.awareness.may.accept"),
+    ("another internal role cannot accept", OFFERED, SUCCESS, Command("accept"), "not-permitted", "stages.awareness.may.accept"),
+    ("only the owner advances", OFFERED, SALES, Command("advance", to_stage="evaluation"), "not-owner", "stages.awareness.may.advance"),
+    ("only the owner hands over", lead(), SALES, Command("handover", to_role="partner"), "not-owner", "stages.awareness.may.handover"),
+    ("only the owner closes", AT_SALES, VENDOR, Command("outcome", result="lost", reason="price"), "not-owner", "stages.negotiation.may.outcome"),
+    ("a received lead does not advance", lead(status=RECEIVED), VENDOR, Command("advance", to_stage="evaluation"), "lead-not-open", "moves.advance"),
+    ("a received lead is not handed over", lead(status=RECEIVED), VENDOR, Command("handover", to_role="internal_sales"), "lead-not-open", "moves.handover"),
+    ("a closed lead takes no activity", lead(status=CLOSED), VENDOR, Command("activity"), "lead-not-open", "moves.activity"),
+    ("a lead that was not accepted takes no note", lead(status=NOT_ACCEPTED), VENDOR, Command("note"), "lead-not-open", "moves"),
+    ("there is no way from awareness to negotiation", lead(), VENDOR, Command("advance", to_stage="negotiation"), "stage-refused", "stages.awareness.exits"),
+    ("a partner does not lead negotiations", lead(stage="evaluation"), VENDOR, Command("advance", to_stage="negotiation"), "stage-refused", "stages.evaluation.exits.negotiation"),
+    ("a stage is not left during an offer", lead(handover=handover("returned")), VENDOR, Command("advance", to_stage="evaluation"), "handover-pending", "stages.awareness.exits.evaluation"),
+    ("one offer at a time", OFFERED, VENDOR, Command("handover", to_role="internal_sales"), "handover-pending", "stages.awareness.handovers.partner.internal_sales"),
+    ("a partner does not hand over to customer success", lead(), VENDOR, Command("handover", to_role="customer_success"), "not-permitted", "stages.awareness.handovers"),
+    ("an accepted offer is not accepted again", AT_SALES, SALES, Command("accept"), "handover-not-pending", "moves.accept"),
+    ("an answer needs a question", OFFERED, VENDOR, Command("answer"), "handover-not-pending", "moves.answer"),
+    ("a returned offer is not accepted before its answer", lead(handover=handover("returned")), SALES, Command("accept"), "handover-not-pending", "moves.accept"),
+    ("a rejection needs a listed reason", OFFERED, SALES, Command("reject", reason="bored"), "reason-not-allowed", "reasons.rejected"),
+    ("other needs a note", OFFERED, SALES, Command("reject", reason="other"), "reason-not-allowed", "reasons.rejected"),
+    ("a partner does not win", lead(), VENDOR, Command("outcome", result="won", reason="price"), "not-permitted", "outcomes.won"),
+    ("a lost reason is no won reason", AT_SALES, SALES, Command("outcome", result="won", reason="no_decision"), "reason-not-allowed", "reasons.won"),
+    ("a secondary reason is listed too", AT_SALES, SALES, Command("outcome", result="lost", reason="price", secondary=("bored",)), "reason-not-allowed", "reasons.lost"),
+    ("a lost lead is not closed again", lead(status=CLOSED, outcome=outcome("lost")), VENDOR, Command("outcome", result="lost", reason="price"), "outcome-exists", "outcomes.lost"),
+    ("a won lead is not closed again", lead(stage="onboarding", owner=SALES, outcome=outcome("won")), SALES, Command("outcome", result="lost", reason="price"), "outcome-exists", "outcomes.lost"),
+    ("a lost lead is not reopened", lead(status=CLOSED, outcome=outcome("lost")), VENDOR, Command("reopen"), "outcome-exists", "moves.reopen"),
+    ("an open lead is not reopened", lead(), VENDOR, Command("reopen"), "lead-not-open", "moves.reopen"),
+    ("a win is not corrected to a loss", lead(stage="onboarding", owner=SALES, outcome=outcome("won")), SALES, Command("correct", result="lost", reason="price"), "not-permitted", "moves.correct"),
+    ("a reopened lead awaits a further outcome", lead(outcome=outcome("pending")), VENDOR, Command("correct", result="lost", reason="price"), "not-permitted", "moves.correct"),
+    ("there is nothing to acknowledge", lead(), VENDOR, Command("acknowledge"), "not-found", "moves.acknowledge"),
+    ("internal sales does not acknowledge for the partner", lead(status=CLOSED, outcome=outcome("lost")), SALES, Command("acknowledge"), "not-permitted", "stages.awareness.may.acknowledge"),
+    ("a partner gives no feedback on itself", AT_SALES, VENDOR, Command("feedback"), "not-permitted", "stages.negotiation.may.feedback"),
+    ("nobody times a handover out by hand", OFFERED, MANAGER, Command("time_out"), "not-permitted", "moves.time_out"),
+    ("there is no such command", lead(), VENDOR, Command("destroy"), "not-permitted", "moves.destroy"),
+    ("there is no such result", lead(), VENDOR, Command("outcome", result="eaten", reason="price"), "reason-not-allowed", "outcomes"),
+    ("a result must be named", lead(), VENDOR, Command("outcome", reason="price"), "reason-not-allowed", "outcomes"),
+    ("a received lead is not won", lead(status=RECEIVED), VENDOR, Command("outcome", result="disqualified", reason="no_fit"), "lead-not-open", "moves.outcome"),
+    ("nobody but whoever may close with a result corrects to it", lead(status=CLOSED, outcome=outcome("lost")), VENDOR, Command("correct", result="eaten", reason="price"), "not-permitted", "moves.correct"),
+    ("a correction without an outcome", lead(), VENDOR, Command("correct", result="lost", reason="price"), "not-found", "moves.correct"),
+    ("a correction needs a listed reason", lead(status=CLOSED, outcome=outcome("lost")), VENDOR, Command("correct", result="lost", reason="bored"), "reason-not-allowed", "reasons.lost"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("state", "party", "command", "slug"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+    ("state", "party", "command", "slug", "rule"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
 )
-def test_a_refusal_names_its_slug_and_a_rule(state: Lead, party: Party, command: Command, slug: str):
+def test_a_refusal_names_its_slug_and_rule_in_a_sentence(
+    state: Lead, party: Party, command: Command, slug: str, rule: str
+):
     verdict = run(state, actor(party), command)
     assert isinstance(verdict, Refusal), verdict
-    assert verdict.slug == slug
-    assert verdict.rule
+    assert (verdict.slug, verdict.rule) == (slug, rule)
+    assert SENTENCE.fullmatch(verdict.detail)
 
 
 def test_what_is_missing_is_listed_in_full():
     bare = lead(known=frozenset(), completeness=0.2, activities=frozenset())
     verdict = run(bare, actor(VENDOR), Command("handover", to_role="internal_sales"))
     assert isinstance(verdict, Refusal)
-    assert verdict.slug == "handover-incomplete"
+    assert (verdict.slug, verdict.rule) == (
+        "handover-incomplete", "stages.awareness.handovers.partner.internal_sales",
+    )  # fmt: skip
+    assert SENTENCE.fullmatch(verdict.detail)
     assert verdict.missing == (
         "/context/pain_points",
         "/context/temperature",
@@ -95,25 +111,44 @@ def test_what_is_missing_is_listed_in_full():
     verdict = run(lead(activities=frozenset()), actor(VENDOR), Command("advance", to_stage="evaluation"))
     assert isinstance(verdict, Refusal)
     assert verdict.missing == ("activity:conversation",)
+    assert (verdict.slug, verdict.rule) == ("stage-refused", "stages.awareness.exits.evaluation")
+    assert SENTENCE.fullmatch(verdict.detail)
+    verdict = run(OFFERED, actor(SALES), Command("reject", reason="other"))
+    assert isinstance(verdict, Refusal)
+    assert verdict.missing == ("/note",)
+
+
+def test_what_a_stage_allows_to_others_holds_in_that_stage_alone():
+    held = document()
+    held["stages"][1]["may"] = {"advance": ["manager"]}
+    playbook = read_playbook(held, UUID(int=9), 1)
+    for stage, party, refused in (
+        ("awareness", VENDOR, None), ("awareness", MANAGER, "not-owner"),
+        ("evaluation", VENDOR, "not-permitted"), ("evaluation", MANAGER, None),
+    ):  # fmt: skip
+        to = {"awareness": "evaluation", "evaluation": "negotiation"}[stage]
+        owner = VENDOR if stage == "awareness" else SALES
+        verdict = decide(playbook, lead(stage=stage, owner=owner), actor(party), Command("advance", to_stage=to), NOW)
+        assert (verdict.slug if isinstance(verdict, Refusal) else None) == refused, (stage, party)
 
 
 ALLOWED = [
-    (lead(), VENDOR, Command("advance", to_stage="evaluation"), (OPEN, "evaluation", VENDOR, None, ("stage.entered",))),
-    (lead(), VENDOR, Command("handover", to_role="internal_sales"), (OPEN, "awareness", VENDOR, None, ("handover.requested",))),
-    (lead(handover=handover("requested", enters="evaluation")), SALES, Command("accept"), (OPEN, "evaluation", SALES, "accepted", ("handover.accepted", "ownership.changed", "stage.entered"))),
-    (OFFERED, SALES, Command("accept"), (OPEN, "awareness", SALES, "accepted", ("handover.accepted", "ownership.changed"))),
-    (OFFERED, SALES, Command("reject", reason="meeting_not_held"), (OPEN, "awareness", VENDOR, "rejected", ("handover.rejected",))),
-    (OFFERED, SALES, Command("return"), (OPEN, "awareness", VENDOR, "returned", ("handover.returned",))),
-    (lead(handover=handover("returned")), VENDOR, Command("answer"), (OPEN, "awareness", VENDOR, "answered", ("handover.answered",))),
-    (OFFERED, VENDOR, Command("withdraw"), (OPEN, "awareness", VENDOR, "withdrawn", ("handover.withdrawn",))),
-    (AT_SALES, SALES, Command("outcome", result="won", reason="price"), (OPEN, "onboarding", SALES, None, ("outcome.closed", "stage.entered", "handover.requested"))),
-    (AT_SALES, SALES, Command("outcome", result="lost", reason="other", note=True), (CLOSED, "negotiation", SALES, None, ("outcome.closed",))),
-    (OFFERED, VENDOR, Command("outcome", result="disqualified", reason="no_fit"), (CLOSED, "awareness", VENDOR, "withdrawn", ("handover.withdrawn", "outcome.closed"))),
-    (lead(status=CLOSED, outcome=outcome("pending")), VENDOR, Command("reopen"), (OPEN, "awareness", VENDOR, None, ("lead.reopened",))),
-    (lead(status=CLOSED, outcome=outcome("pending")), VENDOR, Command("outcome", result="lost", reason="timing"), (CLOSED, "awareness", VENDOR, None, ("outcome.closed",))),
-    (lead(stage="onboarding", owner=SUCCESS, outcome=outcome("won")), SUCCESS, Command("advance", to_stage="closed"), (CLOSED, "onboarding", SUCCESS, None, ("stage.entered",))),
-    (lead(stage="evaluation", owner=SALES), SALES, Command("handover", to_role="partner"), (OPEN, "evaluation", SALES, None, ("handover.requested",))),
-    (lead(status=RECEIVED), VENDOR, Command("activity"), (RECEIVED, "awareness", VENDOR, None, ("activity.logged",))),
+    (lead(), VENDOR, Command("advance", to_stage="evaluation"), ("stages.awareness.exits.evaluation", OPEN, "evaluation", VENDOR, None, ("stage.entered",))),
+    (lead(), VENDOR, Command("handover", to_role="internal_sales"), ("stages.awareness.handovers.partner.internal_sales", OPEN, "awareness", VENDOR, None, ("handover.requested",))),
+    (lead(handover=handover("requested", enters="evaluation")), SALES, Command("accept"), ("moves.accept", OPEN, "evaluation", SALES, "accepted", ("handover.accepted", "ownership.changed", "stage.entered"))),
+    (OFFERED, SALES, Command("accept"), ("moves.accept", OPEN, "awareness", SALES, "accepted", ("handover.accepted", "ownership.changed"))),
+    (OFFERED, SALES, Command("reject", reason="meeting_not_held"), ("moves.reject", OPEN, "awareness", VENDOR, "rejected", ("handover.rejected",))),
+    (OFFERED, SALES, Command("return"), ("moves.return", OPEN, "awareness", VENDOR, "returned", ("handover.returned",))),
+    (lead(handover=handover("returned")), VENDOR, Command("answer"), ("moves.answer", OPEN, "awareness", VENDOR, "answered", ("handover.answered",))),
+    (OFFERED, VENDOR, Command("withdraw"), ("moves.withdraw", OPEN, "awareness", VENDOR, "withdrawn", ("handover.withdrawn",))),
+    (AT_SALES, SALES, Command("outcome", result="won", reason="price"), ("outcomes.won", OPEN, "onboarding", SALES, None, ("outcome.closed", "stage.entered", "handover.requested"))),
+    (AT_SALES, SALES, Command("outcome", result="lost", reason="other", note=True), ("outcomes.lost", CLOSED, "negotiation", SALES, None, ("outcome.closed",))),
+    (OFFERED, VENDOR, Command("outcome", result="disqualified", reason="no_fit"), ("outcomes.disqualified", CLOSED, "awareness", VENDOR, "withdrawn", ("handover.withdrawn", "outcome.closed"))),
+    (lead(status=CLOSED, outcome=outcome("pending")), VENDOR, Command("reopen"), ("moves.reopen", OPEN, "awareness", VENDOR, None, ("lead.reopened",))),
+    (lead(status=CLOSED, outcome=outcome("pending")), VENDOR, Command("outcome", result="lost", reason="timing"), ("outcomes.lost", CLOSED, "awareness", VENDOR, None, ("outcome.closed",))),
+    (lead(stage="onboarding", owner=SUCCESS, outcome=outcome("won")), SUCCESS, Command("advance", to_stage="closed"), ("stages.onboarding.exits.closed", CLOSED, "onboarding", SUCCESS, None, ("stage.entered",))),
+    (lead(stage="evaluation", owner=SALES), SALES, Command("handover", to_role="partner"), ("stages.evaluation.handovers.internal_sales.partner", OPEN, "evaluation", SALES, None, ("handover.requested",))),
+    (lead(status=RECEIVED), VENDOR, Command("activity"), ("moves.activity", RECEIVED, "awareness", VENDOR, None, ("activity.logged",))),
 ]  # fmt: skip
 
 
@@ -121,7 +156,8 @@ ALLOWED = [
 def test_a_permitted_command_has_exactly_these_effects(state: Lead, party: Party, command: Command, expected: tuple):
     verdict = run(state, actor(party), command)
     assert isinstance(verdict, Effects), verdict
-    assert (verdict.status, verdict.stage, verdict.owner, verdict.handover, verdict.events) == expected
+    found = (verdict.rule, verdict.status, verdict.stage, verdict.owner, verdict.handover, verdict.events)
+    assert found == expected
 
 
 def test_the_handover_of_a_win_goes_to_customer_success_while_sales_stays_accountable():
