@@ -39,6 +39,7 @@ class Part(StrEnum):
     REJECT = "reject"
     RETURN = "return"
     HOLD = "hold"
+    WORK = "work"
     FEEDBACK = "feedback"
     CLOSE = "close"
     IGNORE = "ignore"
@@ -52,7 +53,7 @@ SCENARIOS: Final[Mapping[str, tuple[Part, ...]]] = MappingProxyType(
         "accepted": (*_BEGIN, Part.OFFER, Part.ACCEPT),
         "rejected": (*_BEGIN, Part.OFFER, Part.REJECT),
         "returned": (*_BEGIN, Part.OFFER, Part.RETURN),
-        "won": _OUTCOME,
+        "won": (*_BEGIN, Part.HOLD, Part.WORK, Part.FEEDBACK, Part.CLOSE),
         "lost": _OUTCOME,
         "pending": _OUTCOME,
         "ignored": (*_BEGIN, Part.OFFER, Part.IGNORE),
@@ -122,6 +123,18 @@ def answering(playbook: Playbook, lead: Lead, part: Part) -> Act | Refusal:
         return Refusal("handover-not-pending", f"moves.{part}", "This handover awaits the answer of your own side.")
     code = reason(playbook, "rejected") if part is Part.REJECT else None
     return Act(Command(part.value, reason=code, note=True), handover.receiver)
+
+
+def working(playbook: Playbook, lead: Lead, now: datetime) -> tuple[Act, ...]:
+    """Return what an owner of the other side does besides: an activity, a note, a question to whom it may consult."""
+    if lead.outcome is not None:
+        return ()
+    rule = next(iter(playbook.activities.values()), None)
+    acts = [Act(Command("activity"), lead.owner, (min(rule.kinds), min(rule.dispositions)))] if rule else []
+    acts.append(Act(Command("note"), lead.owner))
+    asked = [role for role in playbook.stages[lead.stage].consulted if playbook.roles[role].side is not Side.PARTNER]
+    acts += [Act(Command("consult", to_role=role), lead.owner) for role in asked[:1]]
+    return tuple(act for act in acts if not isinstance(_decide(playbook, lead, act, now), Refusal))
 
 
 def concluding(playbook: Playbook, lead: Lead, command: Command, now: datetime) -> Act | Refusal:

@@ -8,13 +8,16 @@ from app.domain import errors
 from app.routers.deps import Caller, Kit, Lead, Tx
 from app.routers.edge import BatonRoute, JSONBytes, document, opens
 from app.schemas.sandbox import PlayIn, PlayOut
-from app.services import escalations, handovers, outcomes, plays, progress
+from app.services import consultations, escalations, handovers, outcomes, plays, progress
 
 router = APIRouter(prefix="/v1/test", tags=["sandbox"], route_class=BatonRoute)
 
 _MEANS: Final = plays.Means(
     advance=progress.advance,
     activity=progress.activity,
+    note=progress.note,
+    ask=consultations.ask,
+    answer=consultations.answer,
     handover=handovers.request,
     accept=handovers.accept,
     reject=handovers.reject,

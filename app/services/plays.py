@@ -18,15 +18,16 @@ from app.domain.actor import Actor, Side
 from app.domain.adjudication import Judgement
 from app.domain.errors import ConflictError, NotPermittedError
 from app.domain.escalations import restore
-from app.domain.journey import Command, Refusal, decide, fallback_party
+from app.domain.journey import Command, Refusal, decide, fallback_party, party_of
 from app.domain.lead import RECEIVED
 from app.domain.refusals import refused
 from app.domain.scenarios import NOTE, SCENARIOS, Act, Part, Plan
 from app.domain.view import lead_view
 from app.schemas.base import Money
+from app.schemas.consultations import ConsultationAnswerIn, ConsultationIn
 from app.schemas.escalations import ResolveIn, TakeUpIn
 from app.schemas.handovers import AcceptIn, HandoverIn, Question, RejectIn, ReturnIn
-from app.schemas.leads import ActivityIn
+from app.schemas.leads import ActivityIn, NoteIn
 from app.schemas.outcomes import AdvanceIn, FeedbackIn, OutcomeIn
 from app.services.kit import Kit
 
@@ -67,6 +68,9 @@ class Means:
 
     advance: Use
     activity: Use
+    note: Use
+    ask: Use
+    answer: Use
     handover: Use
     accept: Use
     reject: Use
@@ -189,6 +193,10 @@ async def _hold(held: _Play, case: Case) -> None:
     await held.give(scenarios.holding(case.playbook, case.lead, _outcome(held, case), case.now))
 
 
+async def _work(held: _Play, case: Case) -> None:
+    await held.give(scenarios.working(case.playbook, case.lead, case.now))
+
+
 async def _feedback(held: _Play, case: Case) -> None:
     """The other side says how the handover was, where the playbook lets it and no outcome has said it yet."""
     handover, owner = case.lead.handover, case.lead.owner
@@ -234,6 +242,7 @@ _PARTS: Mapping[Part, _Part] = MappingProxyType(
         Part.REJECT: _answer(Part.REJECT),
         Part.RETURN: _answer(Part.RETURN),
         Part.HOLD: _hold,
+        Part.WORK: _work,
         Part.FEEDBACK: _feedback,
         Part.CLOSE: _close,
         Part.IGNORE: _ignore,
@@ -258,6 +267,23 @@ async def _do_activity(held: _Play, case: Case, by: Actor, act: Act) -> None:
     kind, disposition = act.work or ("", "")
     body = ActivityIn.model_validate({"kind": kind, "at": case.now.isoformat(), "disposition": disposition})
     await held.means.activity(held.tx, by, held.kit, _ref(case), body)
+
+
+async def _do_note(held: _Play, case: Case, by: Actor, _: Act) -> None:
+    body = NoteIn(kind="context", body=NOTE, visibility="shared")
+    await held.means.note(held.tx, by, held.kit, _ref(case), body)
+
+
+async def _do_consult(held: _Play, case: Case, by: Actor, act: Act) -> None:
+    """Ask, and have whoever was asked answer."""
+    role = act.command.to_role or ""
+    body = ConsultationIn.model_validate({"role": role, "question": _QUESTION})
+    asked = await held.means.ask(held.tx, by, held.kit, _ref(case), body)
+    held.turn()
+    party = party_of(case.playbook, case.lead, role)
+    answering = scenarios.actor_of(case.lead, party, held.tester.client_id)
+    consultation_id = ids.read(ids.Prefix.CONSULTATION, asked["id"])
+    await held.means.answer(held.tx, answering, held.kit, consultation_id, ConsultationAnswerIn(text=NOTE))
 
 
 async def _do_handover(held: _Play, case: Case, by: Actor, act: Act) -> None:
@@ -319,6 +345,8 @@ _COMMANDS: Mapping[str, Callable[[_Play, Case, Actor, Act], Awaitable[None]]] = 
     {
         "advance": _do_advance,
         "activity": _do_activity,
+        "note": _do_note,
+        "consult": _do_consult,
         "handover": _do_handover,
         "accept": _do_accept,
         "reject": _do_reject,

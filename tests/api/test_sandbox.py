@@ -25,8 +25,9 @@ ARRIVES: Final = {
     "rejected": ["handover.requested", "handover.rejected"],
     "returned": ["handover.requested", "handover.returned"],
     "won": [
-        "handover.requested", "handover.accepted", "ownership.changed", "stage.entered", "feedback.given",
-        "outcome.closed", "stage.entered", "handover.requested",
+        "handover.requested", "handover.accepted", "ownership.changed", "stage.entered", "activity.logged", "note.added",
+        "consultation.requested", "consultation.answered", "feedback.given", "outcome.closed", "stage.entered",
+        "handover.requested",
     ],
     "lost": [
         "handover.requested", "handover.accepted", "ownership.changed", "stage.entered", "feedback.given",

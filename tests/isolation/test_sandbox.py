@@ -5,6 +5,7 @@ Both locks are tried: over HTTP, where the application and the database hold, an
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 from itertools import product
 from typing import Any, Final
 
@@ -42,6 +43,23 @@ async def testers(people: Population) -> None:
         await world.add_client("i_test", by="i_all", roles=INTERNAL_ROLES, test=True)
 
 
+_LOCK: Final = "create or replace function baton.sandboxed() returns boolean language sql stable parallel safe return"
+
+
+@pytest.fixture(params=["both locks", "the application alone"])
+async def locks(request: pytest.FixtureRequest, people: Population) -> AsyncIterator[None]:
+    """Without the database's own lock, the application has to hold alone."""
+    admin = people.world.admin
+    if request.param == "both locks":
+        yield
+        return
+    written = await admin.fetchval("select pg_get_functiondef('baton.sandboxed()'::regprocedure)")
+    await admin.execute(f"{_LOCK} false")
+    yield
+    await admin.execute(written)
+
+
+@pytest.mark.usefixtures("locks")
 async def test_to_a_test_client_a_live_object_is_one_that_names_nothing(people: Population) -> None:
     world, tried = people.world, 0
     wrong: list[str] = []
