@@ -18,7 +18,8 @@ class PlayIn(In):
         description="`accepted` `rejected` `returned`: the other side answers your handover, or one that is requested "
         "for you where none waits. `won` `lost` `pending`: it takes the lead over, works on it, gives feedback and "
         "states that outcome; on a closed lead it corrects the outcome or reopens the lead. `ignored`: it lets what it "
-        "owes run out, and every escalation is climbed to its end. `not_accepted`: the lead turns out to be unavailable.",
+        "owes run out, and every escalation is climbed to its end. `not_accepted`: the lead turns out not to be "
+        "available.",
     )
 
 
