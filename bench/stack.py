@@ -22,7 +22,9 @@ from bench.load import Answered, Order
 DATA_DIR = Path(".baton/bench")
 _START_S = 120.0
 _BUSY = "select exists (select from baton.adjudication) or exists (select from baton.outbox)"
-_UNLIMITED = dict.fromkeys(("BATON_RATE_DEFAULT", "BATON_RATE_WRITE"), "600000")
+_UNLIMITED = dict.fromkeys(
+    ("BATON_RATE_DEFAULT", "BATON_RATE_WRITE", "BATON_RATE_TOKEN", "BATON_RATE_ADDRESS"), "600000"
+)
 """One client sends here what many would; its requests are counted all the same."""
 _LEDGER = "baton.event, baton.outbox, baton.feed, baton.delivery, baton.attempt, baton.idempotency"
 
