@@ -124,4 +124,4 @@ def downgrade() -> None:
     # The columns stay: nobody reads them in the release before, and none is taken from under a running one.
     run_script(op.get_bind(), LIMITS)
     _replace(BEFORE, partner_takes=OWN)
-    run_script(op.get_bind(), "drop table baton.suspension; drop table baton.spent_assertion; drop table baton.client_key;")
+    run_script(op.get_bind(), "drop table baton.suspension, baton.spent_assertion, baton.client_key;")

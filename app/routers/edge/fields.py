@@ -81,9 +81,7 @@ def concerns_the_path(found: Sequence[Mapping[str, Any]]) -> bool:
 def _entry(error: Mapping[str, Any], body: object) -> dict[str, str]:
     code = _code(error["type"])
     place, *parts = error["loc"]
-    pointer = (
-        _pointer(parts, body, code) if place == "body" else "".join(_step(part, _PARAMETER) for part in parts[:1])
-    )
+    pointer = _pointer(parts, body, code) if place == "body" else "".join(_step(part, _PARAMETER) for part in parts[:1])
     entry = {"pointer": pointer, "code": code, "message": _message(error, code)}
     return entry if place == "body" else {"in": str(place), **entry}
 
