@@ -3,13 +3,17 @@
 from typing import Any, Final
 from uuid import UUID
 
+from app.db import rate_limits
 from app.db.session import Transaction
 from app.domain.errors import NotFoundError
 
-_FIND: Final = """
-select id, key, name, status, version, created_at, updated_at from baton.organization
+COLUMNS: Final = f"id, key, name, status, version, created_at, updated_at, {rate_limits.OF_ORGANIZATION}"
+"""What a partner shows of itself, selected from `baton.organization`."""
+
+_FIND: Final = f"""
+select {COLUMNS} from baton.organization
 where tenant_id = $1 and id = $2 and kind = 'partner'
-"""
+"""  # noqa: S608  # constants only
 
 
 async def find(tx: Transaction, tenant_id: UUID, partner: UUID, *, lock: bool = False) -> dict[str, Any]:

@@ -238,6 +238,22 @@ class Database:
         """Run one transaction as an API caller."""
         return self.begin(Identity.of(actor), snapshot=snapshot)
 
+    async def single(self, login: Login, patience_s: float, sql: str, *args: object) -> Row:
+        """Run one statement that answers one row, as a transaction of its own: a single round trip, without identity.
+
+        Raises TimeoutError after `patience_s` seconds, the wait for a connection included.
+        """
+        pool = self._pools[login]
+        async with asyncio.timeout(patience_s):
+            connection: _Connection = await pool.acquire(timeout=patience_s)
+            try:
+                row = await connection.fetchrow(sql, *args)
+            finally:
+                await pool.release(connection)
+        if row is None:
+            raise LookupError("the statement answers one row")
+        return row
+
     def wake_workers(self) -> None:
         """Notify the workers, at most once per 10 ms; a lost wake-up costs at most their next poll."""
         if self._wake_task is not None and not self._wake_task.done():

@@ -10,7 +10,9 @@ from starlette.responses import Response
 from app.db.session import Identity, Login, Transaction
 from app.domain.access import Scope
 from app.domain.errors import BatonError
+from app.domain.limits import Policy
 from app.routers.edge import BodyKind, CallerAddress, JSONBytes, Store, public
+from app.routers.oauth_claim import claimed_client
 from app.routers.oauth_wire import MAX_FORM, METHODS, NO_CACHE, Form, GivenProof, OAuthRoute
 from app.schemas.identity import IntrospectionOut, KeySetOut, MetadataOut, OAuthErrorOut, TokenOut
 from app.security.signing_keys import ALGORITHM
@@ -99,7 +101,7 @@ GivenToken = Annotated[Claims | None, Depends(read_token)]
     openapi_extra=_form(("grant_type",), "scope"),
     dependencies=[Depends(read_grant_type)],
 )
-@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM)
+@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM, policy=Policy.TOKEN, claimed=claimed_client)
 async def issue_token(form: Form, known: Known, issuer: CurrentIssuer) -> JSONBytes:
     """Issue an access token of 10 minutes for one client, for all of its scopes or those of `scope`."""
     granted = tokens.grant(known, form.get("scope"), issuer.sign)
@@ -120,7 +122,7 @@ async def issue_token(form: Form, known: Known, issuer: CurrentIssuer) -> JSONBy
     responses=_REFUSALS,
     openapi_extra=_form(("token",), "token_type_hint"),
 )
-@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM)
+@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM, policy=Policy.DEFAULT, claimed=claimed_client)
 async def revoke_token(tx: AuthTx, known: Known, claims: GivenToken, issuer: CurrentIssuer) -> Response:
     """Revoke one of the client's own tokens, everywhere within 30 s. Answers 200 for any other text, too (RFC 7009)."""
     if claims is not None and await tokens.revoke(tx, known, claims):
@@ -136,7 +138,7 @@ async def revoke_token(tx: AuthTx, known: Known, claims: GivenToken, issuer: Cur
     responses=_REFUSALS,
     openapi_extra=_form(("token",), "token_type_hint"),
 )
-@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM)
+@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM, policy=Policy.DEFAULT, claimed=claimed_client)
 async def introspect_token(known: Known, claims: GivenToken) -> JSONBytes:
     """Tell whether a token of the client's own organisation holds, and what it says (RFC 7662)."""
     return JSONBytes(tokens.introspect(known, claims, now=time.time()) if claims else {"active": False})

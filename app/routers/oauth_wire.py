@@ -29,7 +29,7 @@ NO_CACHE: Final[Mapping[str, str]] = MappingProxyType({"Pragma": "no-cache"})
 
 
 class OAuthRoute(BatonRoute):
-    """A route whose refusals are errors of RFC 6749, those of the edge included; a failure of Baton stays a problem."""
+    """A route whose refusals are errors of RFC 6749, those of the edge included. A limit stays a problem."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the pipeline of the edge with the refusals translated."""
@@ -42,7 +42,7 @@ class OAuthRoute(BatonRoute):
                 return _error(refusal.code, refusal.description, _STATUS[refusal.code])
             except BatonError as refusal:
                 status = problems.KINDS[refusal.slug].status
-                if status >= 500:
+                if status >= 500 or status in {408, 429}:  # RFC 6749 has no code for these
                     raise
                 return _error(Refusal.INVALID_REQUEST, refusal.detail, 413 if status == 413 else 400)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from app.domain.access import LIVE_KEYS, MAX_NETWORKS, Role, Scope
+from app.domain.limits import MOST_PER_MINUTE
 from app.schemas.base import In, Line, Moment, Out
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -86,6 +87,27 @@ class KeySetOut(Out):
     keys: list[KeyOut]
 
 
+PerMinute = Annotated[int, Field(ge=1, le=MOST_PER_MINUTE, examples=[12000])]
+
+
+class LimitsPatch(In):
+    """Requests a minute: as many at once, then evenly. Null goes back to what holds without a figure of its own."""
+
+    default: PerMinute | None = Field(default=None, description="To read.")
+    write: PerMinute | None = Field(default=None, description="All that is no GET.")
+    bulk: PerMinute | None = Field(default=None, description="Imports.")
+    token: PerMinute | None = Field(default=None, description="Access tokens.")
+
+
+class LimitsOut(Out):
+    """Requests a minute; null where the partner's figure holds, or that of the installation (`RateLimit-Policy`)."""
+
+    default: int | None
+    write: int | None
+    bulk: int | None
+    token: int | None
+
+
 class PartnerIn(In):
     """A vendor."""
 
@@ -94,10 +116,14 @@ class PartnerIn(In):
 
 
 class PartnerPatch(In):
-    """What may change of a vendor. Suspending it ends its tokens within 30 seconds."""
+    """What may change of a vendor. Suspending it ends its tokens within 30 seconds.
+
+    `limits` hold for each of its clients that has no figure of its own, from its next lease of 30 seconds on.
+    """
 
     name: Line = Field(default_factory=str)
     status: Status = Field(default_factory=lambda: "active")
+    limits: LimitsPatch = Field(default_factory=LimitsPatch)
 
 
 class PartnerOut(Out):
@@ -107,6 +133,7 @@ class PartnerOut(Out):
     key: str
     name: str
     status: Status
+    limits: LimitsOut
     created_at: Moment
     updated_at: Moment
 
@@ -163,13 +190,17 @@ class ClientIn(In):
 
 
 class ClientPatch(In):
-    """What may change of a client. Other roles, scopes or networks, or a suspension, end its tokens within 30 s."""
+    """What may change of a client. Other roles, scopes or networks, or a suspension, end its tokens within 30 s.
+
+    `limits` are the tenant's to set; they hold within 30 seconds.
+    """
 
     name: Line = Field(default_factory=str)
     roles: Roles = Field(default_factory=set[Role])
     scopes: Scopes = Field(default_factory=set[Scope])
     status: Status = Field(default_factory=lambda: "active")
     networks: Networks = Field(default_factory=list)
+    limits: LimitsPatch = Field(default_factory=LimitsPatch)
 
 
 class SecretIn(In):
@@ -220,6 +251,7 @@ class ClientOut(Out):
     test: bool
     status: Status
     networks: list[str]
+    limits: LimitsOut
     managed_by: Literal["internal", "partner"] = Field(
         description="A client that its partner made or changed is the partner's own: the tenant does not see it."
     )

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, Final
 from uuid import UUID
 
-from app.db import clients, pages, partners
+from app.db import clients, pages, partners, rate_limits
 from app.db.clients import MAX_SECRET_LIFE, NewClient, NewKey, NewSecret
 from app.db.pages import Key, Listing, Order, Page, Wanted
 from app.db.session import Transaction
@@ -30,7 +30,8 @@ Address = IPv4Address | IPv6Address
 Row = dict[str, Any]
 
 _COLUMNS: Final = (
-    "id, organization_id, name, roles, scopes, test, status, networks, self_managed, version, created_at, last_used_at"
+    "id, organization_id, name, roles, scopes, test, status, networks, self_managed, version, created_at, last_used_at,"
+    f" {rate_limits.OF_CLIENT}"
 )
 # $3 is the caller's partner, null for the tenant: a second lock beside the policies.
 _VISIBLE: Final = "case when $3::uuid is null then not self_managed else organization_id = $3 end"
@@ -118,7 +119,7 @@ async def read_client(tx: Transaction, by: Actor, client: UUID) -> Shown:
 async def change_client(
     tx: Transaction, by: Actor, client: UUID, body: ClientPatch, tag: str, address: Address | None
 ) -> Shown:
-    """Change what a client may do and from where, suspend or reactivate it; the caller asks from `address`.
+    """Change what a client may do, how often and from where, suspend or reactivate it; the caller asks from `address`.
 
     Raises NotFoundError, StaleVersionError, ValidationFailedError, NotPermittedError, and ConflictError where the
     caller would lock itself out: an organisation never loses its last admin by its own hand.
@@ -128,9 +129,12 @@ async def change_client(
     _refuse_live_to_tests(by, row)
     given = body.model_dump(exclude_unset=True)
     given |= {name: sorted(given[name]) for name in ("roles", "scopes") if name in given}
+    limits = rate_limits.changed(row["limits"], given.pop("limits", {}))
+    _refuse_own_limits(by, limits)
     changes = {name: value for name, value in given.items() if value != row[name]}
-    if not changes:
+    if not changes and not limits:
         return await _shown(tx, by, row)
+    await rate_limits.set_of_client(tx, by.tenant_id, client, limits)
     after = row | changes
     side = Side.INTERNAL if row["organization_id"] == by.tenant_id else Side.PARTNER
     _refuse_foreign(side, after["roles"], after["scopes"])
@@ -251,6 +255,11 @@ def _refuse_ungiven(by: Actor, scopes: Collection[str]) -> None:
         raise _invalid("/scopes", "enum", "Nobody gives a scope that its own token lacks.")
 
 
+def _refuse_own_limits(by: Actor, limits: Mapping[str, int | None]) -> None:
+    if limits and by.side is Side.PARTNER:
+        raise NotPermittedError("The limits of a partner's clients are the tenant's to set.")
+
+
 def _refuse_live_to_tests(by: Actor, client: Row) -> None:
     if by.test and not client["test"]:
         raise NotPermittedError("A test client manages test clients only.")
@@ -304,6 +313,7 @@ def _view(row: Row, held: Credentials) -> dict[str, Any]:
         "test": row["test"],
         "status": row["status"],
         "networks": row["networks"],
+        "limits": rate_limits.shown(row["limits"]),
         "managed_by": "partner" if row["self_managed"] else "internal",
         "secrets": held["secrets"],
         "keys": held["keys"],

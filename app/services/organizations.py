@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from app.db import pages, partners, suspensions
+from app.db import pages, partners, rate_limits, suspensions
 from app.db.pages import Key, Listing, Order, Page, Wanted
 from app.db.session import Transaction
 from app.domain import ids
@@ -18,20 +18,20 @@ from app.domain.errors import ConflictError, NotFoundError
 from app.domain.versions import Shown, refuse_stale
 from app.schemas.identity import PartnerIn, PartnerPatch
 
-_ADD_PARTNER = """
+_ADD_PARTNER = f"""
 insert into baton.organization (tenant_id, id, kind, key, name, status, version, created_at, updated_at)
 values ($1, $2, 'partner', $3, $4, 'active', 1, baton.now(), baton.now())
 on conflict (tenant_id, key) do nothing
-returning id, key, name, status, version, created_at, updated_at
-"""
-_CHANGE_PARTNER = """
+returning {partners.COLUMNS}
+"""  # noqa: S608  # constants only
+_CHANGE_PARTNER = f"""
 update baton.organization set name = $3, status = $4, version = version + 1, updated_at = baton.now(),
   not_before = case when status <> $4 then now() else not_before end
-where tenant_id = $1 and id = $2 returning id, key, name, status, version, created_at, updated_at
-"""
+where tenant_id = $1 and id = $2 returning {partners.COLUMNS}
+"""  # noqa: S608  # constants only
 _IN_ORDER = Order((Key("created_at", "created_at", datetime), Key("id", "id", UUID)))
 _PARTNERS = Listing(
-    "select id, key, name, status, version, created_at, updated_at from baton.organization"
+    f"select {partners.COLUMNS} from baton.organization"  # noqa: S608  # constants only
     " where tenant_id = $1 and kind = 'partner'",
     _IN_ORDER,
 )
@@ -65,14 +65,17 @@ async def read_partner(tx: Transaction, by: Actor, partner: UUID) -> Shown:
 
 
 async def change_partner(tx: Transaction, by: Actor, partner: UUID, body: PartnerPatch, tag: str) -> Shown:
-    """Rename, suspend or reactivate a partner; while it is suspended, its deliveries wait.
+    """Rename, suspend or reactivate a partner, or limit its clients; while it is suspended, its deliveries wait.
 
     Raises NotFoundError and StaleVersionError.
     """
     row = await partners.find(tx, by.tenant_id, partner, lock=True)
     refuse_stale(row["version"], tag)
-    changes = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value != row[name]}
-    if changes:
+    given = body.model_dump(exclude_unset=True)
+    limits = rate_limits.changed(row["limits"], given.pop("limits", {}))
+    changes = {name: value for name, value in given.items() if value != row[name]}
+    await rate_limits.set_of_organization(tx, by.tenant_id, partner, limits)
+    if changes or limits:
         after = row | changes
         if "status" in changes:
             await suspensions.queue(tx, by.tenant_id, partner)
@@ -112,6 +115,7 @@ def _partner_view(row: Row) -> dict[str, Any]:
         "key": row["key"],
         "name": row["name"],
         "status": row["status"],
+        "limits": rate_limits.shown(row["limits"]),
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
     }

@@ -50,7 +50,7 @@ TOKENS = {
 @dataclass(frozen=True)
 class FakeClaims:
     actor: Actor
-    networks: tuple = ()
+    networks: tuple[()] = ()
 
 
 class FakeVerifier:

@@ -14,7 +14,8 @@ from app.routers.edge.access import (
     Store,
     Tx,
 )
-from app.routers.edge.declaration import BodyKind, UndeclaredRouteError, opens, public
+from app.routers.edge.declaration import BodyKind, Deprecation, UndeclaredRouteError, opens, public
+from app.routers.edge.gate import Gate
 from app.routers.edge.install import install
 from app.routers.edge.openapi import document
 from app.routers.edge.responses import JSONBytes
@@ -29,6 +30,8 @@ __all__ = [
     "Caller",
     "CallerAddress",
     "CurrentExchange",
+    "Deprecation",
+    "Gate",
     "IfMatch",
     "JSONBytes",
     "RawBody",

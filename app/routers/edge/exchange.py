@@ -10,6 +10,7 @@ from app.domain.actor import Actor
 from app.routers.edge.services import Services
 from app.routers.problems import request_id_of
 from app.security.tokens import Claims
+from app.services.limiter import Standing
 
 SCOPE_KEY = "baton.exchange"
 
@@ -44,6 +45,8 @@ class Exchange:
     max_body: int = 0
     if_match: str | None = None
     value: object = field(default=None, repr=False)
+    standing: Standing | None = None
+    fields: tuple[tuple[bytes, bytes], ...] = ()
 
     def give(self, transaction: Transaction) -> None:
         """Lend this request the transaction of its work, which from here on knows what it is for."""
