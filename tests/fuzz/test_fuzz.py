@@ -11,7 +11,7 @@ from tests.fuzz.campaign import Target, run
 from tests.isolation.population import populate
 from tests.world import World, a_world
 
-CASES = int(os.environ.get("FUZZ_CASES", "300"))
+CASES = int(os.environ.get("FUZZ_CASES", "250"))
 SEED = int(os.environ.get("FUZZ_SEED", "20261121"))
 CALLERS = ("a_all", "b_all", "i_all", "i2_all")
 
