@@ -71,7 +71,7 @@ async def test_the_tenant_neither_sees_nor_commands_what_a_partner_made(api, adm
     listed = await api.call(admin, "GET", f"/v1/partners/{partner['id']}/clients")
     assert [one["client_id"] for one in listed.json()["items"]] == [boss["client_id"]]
     shown = await api.call(admin, "GET", f"/v1/partners/{partner['id']}")
-    assert set(shown.json()) == {"id", "key", "name", "status", "created_at", "updated_at"}
+    assert set(shown.json()) == {"id", "key", "name", "status", "limits", "created_at", "updated_at"}
     for answer in (listed, shown, await api.call(admin, "GET", "/v1/partners"), await api.call(admin, "GET", "/v1/me")):
         assert NAME not in answer.text
         assert worker["client_id"] not in answer.text
