@@ -28,8 +28,8 @@ lock: ## resolve the dependencies anew (needs uv; names no index)
 demo: setup ## play the main job over real HTTP on an embedded database
 	@$(BIN)/python -m examples.demo
 
-run: setup ## start Baton with the demo tenants, nothing played
-	@$(BIN)/baton up --demo
+run: setup ## start Baton with the demo tenants; one scenario of the sandbox is played and printed
+	@$(BIN)/python -m examples.sandbox & exec $(BIN)/baton up --demo
 
 test: setup ## pass every test
 	$(BIN)/python -m pytest

@@ -26,6 +26,7 @@ from app.routers import (
     outcomes,
     programs,
     programs_read,
+    sandbox,
     simulation,
     testing,
     webhooks,
@@ -68,6 +69,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     escalations.router,
     simulation.router,
     assurance.router,
+    sandbox.router,
 )
 
 

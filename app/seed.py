@@ -66,8 +66,8 @@ class _Seeder:
                 partner = (await organizations.create_partner(tx, admin, vendor)).body
                 enrolled.append(EnrolmentIn(partner=partner["id"]))
                 organization_id = _organization_id(partner)
-                for suffix, role in (("", Role.PARTNER), ("_manager", Role.MANAGER)):
-                    client = _client(f"{partner_key}{suffix}", role)
+                for suffix, role in (("", Role.PARTNER), ("_manager", Role.MANAGER), ("_test", Role.PARTNER)):
+                    client = _client(f"{partner_key}{suffix}", role, test=suffix == "_test")
                     shown = (await machine_clients.create_client(tx, admin, organization_id, client)).body
                     clients[f"{partner_key.replace('-', '_')}{suffix}"] = _credentials(shown)
                     if role is Role.MANAGER:
@@ -90,8 +90,8 @@ class _Seeder:
             await ratification.ratify(tx, self._tenant_id, playbook_id)
 
 
-def _client(name: str, role: Role) -> ClientIn:
-    return ClientIn(name=name, roles={role})
+def _client(name: str, role: Role, *, test: bool = False) -> ClientIn:
+    return ClientIn(name=name, roles={role}, test=test)
 
 
 async def _free(database: Database) -> bool:

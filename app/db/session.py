@@ -66,25 +66,30 @@ class Login(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What row-level security is told about the caller; all None for work across tenants (auth, worker)."""
+    """What row-level security is told about the caller; all None for work across tenants (auth, worker).
+
+    Of a test client it is told so: it sees and writes nothing but tests.
+    """
 
     login: Login
     tenant_id: UUID | None = None
     organization_id: UUID | None = None
     client_id: UUID | None = None
+    test: bool = False
 
     @classmethod
     def of(cls, actor: Actor) -> "Identity":
         """Return the identity of an API caller: its organisation's kind picks the login."""
         login = Login.PARTNER if actor.side is Side.PARTNER else Login.INTERNAL
-        return cls(login, actor.tenant_id, actor.organization_id, actor.client_id)
+        return cls(login, actor.tenant_id, actor.organization_id, actor.client_id, actor.test)
 
     def binding(self, begin: str = "begin") -> str:
-        """Return the statements that open a transaction for this identity. UUIDs only: nothing to escape."""
+        """Return the statements that open a transaction for this identity. UUIDs and one word: nothing to escape."""
         settings = {
             "tenant_id": self.tenant_id,
             "organization_id": self.organization_id,
             "client_id": self.client_id,
+            "test": "on" if self.test else None,
         }
         bound = ", ".join(f"set_config('baton.{key}', '{value}', true)" for key, value in settings.items() if value)
         return f"{begin}; select {bound}" if bound else begin
@@ -93,7 +98,7 @@ class Identity:
 class Transaction:
     """Statements of one unit of work, run on one asyncpg connection as one login."""
 
-    __slots__ = ("_begin", "_connection", "_now", "_pool", "_wakes", "identity", "request_id", "traceparent")
+    __slots__ = ("_begin", "_connection", "_now", "_pool", "_wakes", "identity", "played", "request_id", "traceparent")
 
     def __init__(self, pool: _Pool, identity: Identity, begin: str = "begin") -> None:
         self.identity = identity
@@ -102,6 +107,7 @@ class Transaction:
         self._connection: _Connection | None = None
         self.request_id = ""
         self.traceparent: str | None = None
+        self.played = False
         self._now: datetime | None = None
         self._wakes = False
 

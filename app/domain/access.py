@@ -84,6 +84,11 @@ SCOPES_OF: Final[Mapping[Side, frozenset[Scope]]] = MappingProxyType(
 )
 """Which scopes the clients of an organisation may hold."""
 
+OUTSIDE_SANDBOX: Final = frozenset(
+    {Scope.DESTINATIONS_MANAGE, Scope.PLAYBOOKS_WRITE, Scope.PARTNERS_MANAGE, Scope.AUDIT_READ, Scope.ADMIN}
+)
+"""What a test client never opens, whatever it was given: it works on test leads, and these reach real ones."""
+
 _WORK: Final = frozenset(
     {
         Scope.LEADS_READ,

@@ -41,6 +41,7 @@ class Endpoint(SQLModel, table=True):
     version: int
     created_at: datetime = moment()
     updated_at: datetime = moment()
+    test: bool = flag()
 
 
 class Destination(SQLModel, table=True):
@@ -134,6 +135,7 @@ class Delivery(SQLModel, table=True):
     lease_until: datetime | None = moment()
     created_at: datetime = moment()
     finished_at: datetime | None = moment()
+    test: bool = flag()
 
 
 class Attempt(SQLModel, table=True):

@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from app.db import revocations, spent_assertions
 from app.db.session import Transaction
 from app.domain import ids
-from app.domain.access import LIVE_KEYS, LIVE_SECRETS
+from app.domain.access import LIVE_KEYS, LIVE_SECRETS, OUTSIDE_SANDBOX
 from app.domain.actor import Actor, Side
 from app.domain.errors import UnauthenticatedError
 from app.security import credentials
@@ -225,6 +225,6 @@ def _actor(row: Any) -> Actor:  # noqa: ANN401  # a database row
         client_id=row["id"],
         side=Side(row["kind"]),
         roles=frozenset(row["roles"]),
-        scopes=frozenset(row["scopes"]),
+        scopes=frozenset(row["scopes"]) - (OUTSIDE_SANDBOX if row["test"] else frozenset()),
         test=row["test"],
     )

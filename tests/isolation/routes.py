@@ -126,6 +126,7 @@ def _members() -> Iterator[tuple[Key, Entry]]:
     for verb, body in (("acknowledge", {}), ("resolve", {}), ("waive", {"reason": "x"}), ("snooze", later)):
         yield ("POST", f"/v1/escalations/{{escalation}}/{verb}"), Entry("escalations:write", body=body)
     yield ("GET", "/v1/events"), Entry("events:read")
+    yield ("POST", "/v1/test/leads/{lead}/play"), Entry(write, Who.PARTNER, body={"scenario": "lost"})
     for figure in ("funnel", "reasons", "feedback-debt"):
         yield ("GET", f"/v1/kpis/{figure}"), Entry("kpis:read", query=_FIGURES)
 

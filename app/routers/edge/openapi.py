@@ -25,7 +25,13 @@ from app.domain.errors import (
 from app.routers import problems
 from app.routers.edge.declaration import BodyKind, Declaration
 from app.routers.edge.preconditions import GUARDED_METHODS
-from app.routers.refusals import InternalError, NotAcceptableError, SlowBodyError
+from app.routers.refusals import (
+    HeadersTooLargeError,
+    InternalError,
+    NotAcceptableError,
+    SlowBodyError,
+    UriTooLongError,
+)
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -148,7 +154,7 @@ def _edge_errors(declared: Declaration, methods: frozenset[str]) -> list[type[Ba
         errors += [NotFoundError, StaleVersionError, PreconditionRequiredError]
     if not declared.public or declared.policy is not None:
         errors.append(RateLimitedError)
-    return [*errors, InternalError, OverloadedError]
+    return [*errors, UriTooLongError, HeadersTooLargeError, InternalError, OverloadedError]
 
 
 def _both(edge: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

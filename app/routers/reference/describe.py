@@ -126,7 +126,7 @@ def _answer(status: str, answer: Node, schemas: Node, *, repeats: bool) -> None:
 def _edge_headers(operation: Node, declared: Declaration) -> None:
     """Name what the edge sends with every answer of a route: the caller's count, and that the operation goes away."""
     for status, answer in operation["responses"].items():
-        if not declared.public and status != "401":
+        if not declared.public and status not in _UNCOUNTED:
             answer["headers"] |= _COUNTED
         if declared.deprecated:
             answer["headers"] |= {name: _header(name) for name in ("Deprecation", "Sunset", "Link")}
@@ -173,6 +173,10 @@ def _header(name: str) -> Node:
 
 
 _COUNTED: Final = {"RateLimit": _header("RateLimit"), "RateLimit-Policy": _header("RateLimitPolicy")}
+_PROBLEMS: Final = frozenset({"408", "414", "429", "431"})
+"""Refusals for which RFC 6749 has no code, or that come before the route is known."""
+_UNCOUNTED: Final = frozenset({"401", "414", "431"})
+"""Refusals that come before the caller is known."""
 _MARKS: Final = ("RateLimit", "Deprecation")
 """Headers that tell apart refusals which are else the same."""
 
@@ -184,7 +188,7 @@ def _schema_name(answer: Mapping[str, Any]) -> str:
 
 def _forget_problems(responses: Node) -> None:
     """The OAuth endpoints answer refusals by RFC 6749; only limits and Baton's own failures are problem documents."""
-    for status in [status for status in responses if status.startswith("4") and status not in {"408", "429"}]:
+    for status in [status for status in responses if status.startswith("4") and status not in _PROBLEMS]:
         content = responses[status].get("content", {})
         content.pop(_PROBLEM, None)
         if not content:

@@ -47,6 +47,7 @@ TAGS: Final[Mapping[str, str]] = MappingProxyType(
         "events": "The feed: what happened, as the caller's side sees it.",
         "webhooks": "Endpoints that events are posted to, and the log of deliveries.",
         "destinations": "On-call tools that escalations are sent to.",
+        "sandbox": "Test leads: Baton plays the other side, and a vendor sees every webhook that it will ever get.",
         "partners and clients": "Vendors, machine clients and their secrets.",
         "operations": "Liveness, readiness and metrics.",
         "event bodies": "What is posted to an endpoint: one signed request for each event.",
