@@ -73,7 +73,7 @@ def run(target: Target, document: dict[str, Any], cases: int, start: int) -> Rep
     each = max(2, -(-cases // len(operations)))
     for number, operation in enumerate(operations):
         for mode in MODES:
-            _attack(operation, mode, target, report, each // 2, start + number)
+            _attack(operation, mode, target, report, -(-each // len(MODES)), start + number)
     return report
 
 
