@@ -120,10 +120,12 @@ ROW = {
 }
 
 
-def shown(now: datetime = at(10, 30), clock: dict[str, Any] | None = None, **row: Any) -> dict[str, Any]:
+def shown(now: datetime | None = None, clock: dict[str, Any] | None = None, **row: Any) -> dict[str, Any]:
     told_of = {"external_id": "A-1", "company": {"name": "甲社"}}
     given = CLOCK | (clock or {})
-    return escalation_view(ROW | row, given, told_of, default(), public_url="https://baton.example", now=now)
+    return escalation_view(
+        ROW | row, given, told_of, default(), public_url="https://baton.example", now=now or at(10, 30)
+    )
 
 
 def test_an_escalation_says_what_is_owed_by_whom_and_what_comes_next():
