@@ -75,6 +75,7 @@ TURNS = [
     ("one that is locked elsewhere is left out", [(A, set()), (B, set())], {B}, [B]),
     ("who shares a key with it waits", [(A, {(HERE, NUMBER)}), (B, {(HERE, NUMBER), (HERE, PHONE)}), (C, {(HERE, DOMAIN)})], {B, C}, [C]),
     ("who shares a key with one that waits, waits too", [(A, {(HERE, NUMBER)}), (B, {(HERE, NUMBER), (HERE, PHONE)}), (C, {(HERE, PHONE)}), (D, set())], {B, C, D}, [D]),
+    ("who shares a key with any of those that are locked waits", [(A, {(HERE, NUMBER)}), (B, {(HERE, PHONE)}), (C, {(HERE, NUMBER)}), (D, {(HERE, PHONE)})], {C, D}, []),
     ("an earlier one does not wait for a later one", [(A, {(HERE, NUMBER)}), (B, {(HERE, NUMBER)})], {A}, [A]),
     ("a key of another program is another key", [(A, {(HERE, NUMBER)}), (B, {(THERE, NUMBER)})], {B}, [B]),
 ]  # fmt: skip

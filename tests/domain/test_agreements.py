@@ -20,6 +20,8 @@ TODAY = date(2026, 11, 20)
 def test_a_fingerprint_does_not_depend_on_the_order_of_fields():
     expected = sha256('{"a":[1,0.6],"ä":{"x":null,"y":"課題"}}'.encode()).hexdigest()
     assert fingerprint({"ä": {"y": "課題", "x": None}, "a": [1, 0.6]}) == expected
+    with pytest.raises(ValueError, match="JSON"):
+        fingerprint({"a": float("nan")})
 
 
 @pytest.mark.parametrize(
@@ -179,5 +181,8 @@ def test_every_decision_is_listed_with_its_words():
     proposer = {**row, "declined_by": OTHER_PARTNER, "declined_client": None}
     declined = list(decisions(proposer, PROGRAM, PARTNERS, names))[2]
     assert (declined["organization"], declined["client"], declined["comment"]) == (None, None, "Too short.")
+    assert [said["client"] for said in decisions(row, PROGRAM, actor(THEM), names)] == [
+        show(Prefix.CLIENT, OWN), None, None,
+    ]  # fmt: skip
     nobody = list(decisions({**row, "declined_by": None}, PROGRAM, CLIENTS, names))[2]
     assert (nobody["organization"], nobody["organization_name"]) == (None, None)

@@ -1,6 +1,7 @@
 """Which rung of a ladder is due, whom it tells, and what a reader of an escalation sees, all in literal times."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -36,6 +37,8 @@ def at(hour: int, minute: int = 0, day: int = 20) -> datetime:
 
 def test_the_first_step_is_due_after_its_own_wait():
     assert first_due(LADDER, ALWAYS, at(10)) == at(10, 5)
+    in_business = replace(LADDER, steps=LADDER.steps[1:])
+    assert first_due(in_business, TOKYO, at(2, 30)) == at(4, 30), "lunch is from 03:00 to 04:00"
 
 
 CLIMBED = [
@@ -71,6 +74,7 @@ def test_a_step_names_positions_or_roles_of_whoever_owes():
         Party(PARTNER, "owner", Side.PARTNER),
         MANAGER,
     ]
+    assert told(["fallback"], VENDOR, SALES, lead(), Fallback(Side.INTERNAL, "manager")) == [MANAGER]
 
 
 def test_an_escalation_keeps_its_ladder_as_data():
@@ -181,9 +185,10 @@ def test_the_subject_is_what_the_clock_is_about():
 
 
 def test_whoever_the_ladder_put_there_last_owes_it_now():
-    first, last = {"organization": "org_a", "role": "manager"}, {"organization": "org_b", "role": "admin"}
-    timeline = [{"assigned_to": first}, {"assigned_to": None}, {"what": "x"}, {"assigned_to": last}, {"what": "y"}]
-    assert shown(timeline=timeline)["owed_by"] == last
+    taken = [{"organization": "org_x", "role": role} for role in ("partner", "manager", "admin")]
+    timeline = [{"what": "x"}, *({"assigned_to": one} for one in taken), {"assigned_to": None}, {"what": "y"}]
+    assert shown(timeline=timeline)["owed_by"] == taken[2]
+    assert shown(timeline=timeline[:2])["owed_by"] == taken[0]
 
 
 @pytest.mark.parametrize(

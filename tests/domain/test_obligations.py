@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 import yaml
 
-from app.domain.business_time import parse_calendar
+from app.domain.business_time import Calendar, parse_calendar
 from app.domain.lead import CLOSED, Consultation, Lead, Party
 from app.domain.obligations import Changes, Moments, Running, changes, closing, parties
 from app.domain.obligations import due as wait
@@ -149,6 +149,14 @@ def test_a_promised_day_ends_with_its_business_or_that_of_the_next_business_day(
     assert closing(TOKYO, day).isoformat() == expected
 
 
+def test_a_day_is_that_of_the_calendar_where_it_opens_before_the_day_of_utc():
+    early = Calendar("Asia/Tokyo", (((420, 1320),),) * 7)
+    assert closing(early, date(2026, 12, 1)).isoformat() == "2026-12-01T13:00:00+00:00"
+    revisited = Moments(result="pending", revisit_on=date(2026, 12, 1))
+    (start,) = changes(default(), PUT_OFF, ("outcome.closed",), (), lambda _: early, revisited, FRIDAY).starts
+    assert (start.key, start.started_at.isoformat()) == ("revisit", "2026-11-30T22:00:00+00:00")
+
+
 TECHNICAL = Party(TENANT, "technical", SALES.side)
 ASKED = Consultation(UUID(int=40), "requested", SALES, TECHNICAL)
 OFFER = handover("requested", giver=VENDOR, receiver=SALES)
@@ -238,6 +246,30 @@ def test_a_role_that_a_clock_does_not_bind_owes_nothing_but_the_old_clock_is_ove
     changed = after(back, "handover.accepted", running=("feedback_owed", "first_contact", "revisit"))
     assert stopped(changed) == {"feedback_owed", "first_contact"}
     assert set(due(changed)) == {"outcome_owed"}
+
+
+def test_a_closed_lead_owes_only_what_its_outcome_starts_whatever_else_an_event_would_start():
+    held = document()
+    held["clocks"]["progress_owed"]["starts"].append({"event": "outcome.corrected"})
+    moments = Moments(result="pending", revisit_on=date(2026, 12, 26))
+    found = changes(
+        read_playbook(held, UUID(int=9), 1), PUT_OFF, ("outcome.corrected",), (), lambda _: TOKYO, moments, FRIDAY
+    )
+    assert set(due(found)) == {"revisit"}
+
+
+def test_a_clock_of_the_lead_is_never_that_of_a_question():
+    held = document()
+    held["clocks"]["progress_owed"]["stops"].append("consultation.requested")
+    held["clocks"]["consultation_response"]["stops"].append("activity.logged")
+    playbook = read_playbook(held, UUID(int=9), 1)
+    running = [RUNNING["progress_owed"], Running(UUID(int=98), "consultation_response", FRIDAY, False, ASKED.id)]
+    for state, event, expected in (
+        (lead(consultation=ASKED), "consultation.requested", {RUNNING["progress_owed"].id, UUID(int=98)}),
+        (lead(), "activity.logged", {RUNNING["progress_owed"].id}),
+    ):
+        found = changes(playbook, state, (event,), running, lambda _: TOKYO, Moments(), FRIDAY)
+        assert set(found.stops) == expected
 
 
 def test_the_first_start_that_fits_counts():
