@@ -12,6 +12,7 @@ from app.domain.deeds import Deed, Fact, Reader, day_of, deeds
 from app.domain.ids import Prefix, show
 from app.domain.journey import Command
 from app.domain.lead import CLOSED, NOT_ACCEPTED, OPEN, RECEIVED, Consultation, Handover, Lead, Outcome, Party
+from app.domain.playbook import Label, Role
 from app.domain.playbook_reader import read_playbook
 from tests.domain.ledger import after, owner
 from tests.domain.playbooks import (
@@ -45,6 +46,7 @@ TOGETHER = [
     ("a time-out, beside the step that did it", "baton", ["escalation.stepped", "handover.timed_out", "ownership.changed"], [("escalation.stepped", None, 1), ("handover.timed_out", None, 2)]),
     ("what was done ends what was owed", "partner", ["activity.logged", "escalation.resolved"], [("activity.logged", "activity", 1)]),
     ("so does what follows from another event", "internal_sales", ["escalation.resolved", "handover.accepted", "ownership.changed"], [("handover.accepted", "accept", 2)]),
+    ("so does a refusal", "baton", ["lead.not_accepted", "escalation.resolved"], [("lead.not_accepted", None, 1)]),
     ("where nothing was done, somebody let go", "manager", ["escalation.resolved", "clock.breached"], [("escalation.resolved", None, 1), ("clock.breached", None, 1)]),
     ("alone it was let go, too", "manager", ["escalation.resolved"], [("escalation.resolved", None, 1)]),
     ("commands of one request stay apart", "partner", ["note.added", "activity.logged"], [("note.added", "note", 1), ("activity.logged", "activity", 1)]),
@@ -169,6 +171,13 @@ def without(*roles: str) -> Reader:
     )
 
 
+def with_role(key: str, side: Side) -> Reader:
+    """Return a reader of a playbook that has a role of its own."""
+    playbook = default()
+    return replace(READER, playbook=replace(playbook, roles={**playbook.roles, key: Role(key, side, Label(key, key))}))
+
+
+AGENCY = with_role("agency", Side.PARTNER)
 TO_SALES, TO_CHIEF = handover("requested", VENDOR, SALES), handover("requested", SALES, CHIEF)
 ACTED = [
     ("a role of one side", READER, lead(), "partner", "note.added", (Side.PARTNER, {"partner"})),
@@ -181,6 +190,7 @@ ACTED = [
     ("a former role of one side", without("technical", "partner"), lead(), "partner", "note.added", (Side.PARTNER, {"partner"})),
     ("of the client", without("technical"), lead(owner=Party(PARTNER, "technical", Side.PARTNER)), "technical", "note.added", (Side.INTERNAL, {"technical"})),
     ("a former role of both", without("manager"), lead(owner=CHIEF), "manager", "note.added", (Side.PARTNER, {"manager"})),
+    ("a role of the playbook's own", AGENCY, lead(), "agency", "note.added", (Side.PARTNER, {"agency"})),
     ("one that nobody knows", READER, lead(), "wizard", "note.added", (Side.INTERNAL, {"wizard"})),
     ("only a receiver answers", READER, lead(handover=TO_SALES), "manager", "handover.accepted", (Side.INTERNAL, {"manager", "internal_sales"})),
     ("on whichever side", READER, lead(handover=TO_CHIEF), "admin", "handover.rejected", (Side.PARTNER, {"admin", "manager"})),
@@ -205,6 +215,7 @@ def test_a_receiver_is_the_party_that_fills_the_role_today_or_did():
     wizard = Party(TENANT, "wizard", Side.INTERNAL)
     for reader in (READER, without("partner", "customer_success", "manager")):
         assert [reader.receiver(lead(), role) for role in roles] == [VENDOR, SUCCESS, MANAGER, wizard]
+    assert AGENCY.receiver(lead(), "agency") == Party(PARTNER, "agency", Side.PARTNER)
 
 
 def test_a_party_of_no_known_organisation_is_the_partners():
