@@ -120,6 +120,25 @@ def test_what_is_missing_is_listed_in_full():
     assert verdict.missing == ("/note",)
 
 
+LEARNED = [
+    ("exactly the share that is asked for", lead(completeness=0.6), ()),
+    ("a little less", lead(completeness=0.59), ("completeness:0.6",)),
+    ("a call without a conversation", lead(activities=frozenset({("call", "held")})), ("activity:conversation",)),
+    ("a conversation without a call", lead(activities=frozenset({("mail", "connected")})), ("activity:conversation",)),
+    ("the one of one, the other of another", lead(activities=frozenset({("call", "held"), ("mail", "connected")})), ("activity:conversation",)),
+    ("one that fits among others", lead(activities=frozenset({("mail", "sent"), ("call", "appointment_set")})), ()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("state", "missing"), [row[1:] for row in LEARNED], ids=[row[0] for row in LEARNED])
+def test_a_boundary_is_crossed_with_what_it_asks_for_and_nothing_less(state: Lead, missing: tuple[str, ...]):
+    held = document()
+    held["stages"][0]["handovers"][0]["requires"]["activities"] = ["conversation"]
+    playbook = read_playbook(held, UUID(int=9), 1)
+    verdict = decide(playbook, state, actor(VENDOR), Command("handover", to_role="internal_sales"), NOW)
+    assert (verdict.missing if isinstance(verdict, Refusal) else ()) == missing
+
+
 def test_what_a_stage_allows_to_others_holds_in_that_stage_alone():
     held = document()
     held["stages"][1]["may"] = {"advance": ["manager"]}
