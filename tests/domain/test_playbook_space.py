@@ -1,6 +1,7 @@
 """Every state of playbooks so small that they were enumerated by hand: who gets where, with which clocks running."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -59,7 +60,7 @@ def small() -> dict[str, Any]:
                 {"after": {"business_minutes": 0}, "notify": ["fallback"], "assign_fallback": True},
             ]},
         },
-        "choices": {"lost": {"price": LABEL, "other": LABEL}, "rejected": {"price": LABEL}},
+        "choices": {"lost": {"other": LABEL, "price": LABEL}, "rejected": {"other": LABEL, "price": LABEL}},
     }  # fmt: skip
 
 
@@ -201,9 +202,50 @@ def test_the_client_posts_where_a_way_leads_to_the_partner():
     assert space.following[TAKEN] == (back, LOST)
 
 
+def slow(held: dict[str, Any]) -> None:
+    """Add a clock that runs from the acceptance of the lead until its outcome."""
+    held["clocks"]["slow"] = {
+        **held["clocks"]["work"],
+        "starts": [{"event": "lead.accepted"}],
+        "stops": ["outcome.closed"],
+    }
+    held["stages"][0]["clocks"].append("slow")
+
+
+def test_a_clock_that_nothing_stops_runs_on_beside_the_others():
+    def back(held: dict[str, Any]) -> None:
+        held["stages"][0]["handovers"].append({"from": "closer", "to": "caller"})
+
+    posted, offered, taken = (replace(one, clocks=one.clocks | {"slow"}) for one in (POSTED, OFFERED, TAKEN))
+    assert walked(slow).following == {posted: (offered,), offered: (taken, taken), taken: (LOST,), LOST: ()}
+    by_client = at(CLOSER, "answer", "slow", offer="requested", between=(CLOSER, CALLER))
+    assert list(walked(slow, back).steps)[:2] == [posted, by_client]
+
+
+@pytest.mark.parametrize(("bound", "clocks"), [("closer", {"answer"}), ("caller", set())])
+def test_a_clock_binds_the_role_that_owes(bound: str, clocks: set[str]):
+    space = walked(lambda held: held["clocks"]["answer"]["starts"][0].update(roles=[bound]))
+    assert space.following[POSTED] == (at(CALLER, *clocks, offer="requested"),)
+
+
+def test_only_who_may_post_does_in_whatever_order_they_stand():
+    def clerk(held: dict[str, Any]) -> None:
+        held["roles"]["clerk"] = {"side": "internal", **LABEL}
+        held["stages"][0]["accountable"] = ["closer", "caller"]
+        held["stages"][0]["handovers"].append({"from": "closer", "to": "clerk"})
+
+    assert [state for state, step in walked(clerk).steps.items() if step.before is None] == [POSTED]
+
+
+def test_what_a_stage_says_of_performers_holds_there():
+    space = walked(lambda held: held["stages"][0].update(may={"accept": []}))
+    assert space.following[OFFERED] == (TAKEN,)
+
+
 def test_a_role_of_either_side_posts_on_both():
     def lead_by_chief(held: dict[str, Any]) -> None:
         held["roles"]["chief"] = {"side": "either", **LABEL}
+        held["outcomes"]["lost"]["by"] = ["chief"]
         held["stages"][0].update(
             accountable=["chief"], handovers=[{"from": "chief", "to": "caller", "enters": "first"}]
         )
@@ -212,6 +254,12 @@ def test_a_role_of_either_side_posts_on_both():
     space = walked(lead_by_chief)
     offered = at(ours, "answer", offer="requested", between=(ours, CALLER), enters="first")
     assert [state for state, step in space.steps.items() if step.before is None] == [offered, at(theirs, "work")]
+    taken = at(CALLER, "work")
+    assert space.following[offered] == (taken, at(ours, status="closed", result="lost"), at(CLOSER, "work"))
+    assert space.following[at(theirs, "work")] == (
+        at(theirs, "answer", offer="requested", between=(theirs, CALLER), enters="first"),
+        at(theirs, status="closed", result="lost"),
+    )
 
 
 def test_what_changes_nothing_leads_back_to_where_it_began():
