@@ -262,6 +262,11 @@ def test_a_role_of_either_side_posts_on_both():
     )
 
 
+@pytest.mark.parametrize("missing", ["kinds", "dispositions"])
+def test_a_boundary_that_asks_for_what_cannot_be_logged_is_never_crossed(missing: str):
+    assert walked(lambda held: held["activities"]["held"].update({missing: []})).following == {POSTED: ()}
+
+
 def test_what_changes_nothing_leads_back_to_where_it_began():
     space = walked(lambda held: held["may"].update(activity=["caller"], feedback=["closer"]))
     assert space.following[POSTED] == (POSTED, POSTED, OFFERED)
