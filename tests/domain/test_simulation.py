@@ -16,7 +16,7 @@ from app.domain.playbook_reader import read_playbook
 from app.domain.simulation import Happened, Missed, Paged, Refused, Replay, TakenOver, replay
 from app.domain.simulation_report import Tally, lead_line
 from tests.domain.ledger import ESSENTIALS, REST, START, Ledger, after, always, owner
-from tests.domain.playbooks import MANAGER, SALES, TENANT, VENDOR, default, document
+from tests.domain.playbooks import LEAD, MANAGER, SALES, TENANT, VENDOR, default, document
 from tests.domain.test_lint import stage
 
 Change = Callable[[dict[str, Any]], object]
@@ -376,7 +376,54 @@ def test_a_ladder_waits_in_the_business_time_of_whoever_owes():
     tokyo = Calendar("Asia/Tokyo", (((540, 1080),),) * 5 + ((), ()))
     ladder = {"after": {"business_minutes": 30}, "notify": ["owed_by"], "destinations": True}
     rules = changed(within("first_contact", 525), lambda d: d["ladders"]["standard"]["steps"].insert(0, ladder))
-    found = replay(rules, Ledger().posted(*ESSENTIALS).history, lambda _: tokyo, after(5000))
+    theirs = VENDOR.organization_id
+
+    def calendar_of(organization: UUID) -> Calendar:
+        return tokyo if organization == theirs else always(organization)
+
+    found = replay(rules, Ledger().posted(*ESSENTIALS).history, calendar_of, after(5000))
     assert found is not None
     assert found.missed == (Missed("first_contact", VENDOR, after(525)),)
     assert found.paged[0].at == after(3 * 1440 + 15)
+
+
+MET = ("feedback.given", {"meeting_held": True, "next_update_on": "2026-11-21"})
+PUT_OFF = ("outcome.closed", {**Ledger.outcome("pending", "price"), "revisit_on": "2026-11-22"})
+
+
+@pytest.mark.parametrize(
+    ("clock", "fact", "due"),
+    [
+        pytest.param("feedback_owed", None, after(1300), id="from the meeting"),
+        pytest.param("outcome_owed", MET, after(2880), id="until the promised day ends"),
+        pytest.param("revisit", PUT_OFF, after(3360), id="from the day of the revisit"),
+    ],
+)
+def test_a_clock_runs_from_the_moment_that_its_command_named(clock: str, fact: tuple | None, due: datetime):
+    ledger = Ledger().posted(*ESSENTIALS, *REST).call(60)
+    ledger.tell(120, "partner", ("handover.requested", {**Ledger.handover(), "meeting_at": after(1200).isoformat()}))
+    ledger.accepted(150)
+    if fact is not None:
+        ledger.tell(200, "internal_sales", fact)
+    found = run(ledger, within("feedback_owed", 100), until=after(4000))
+    assert [one.due_at for one in found.missed if one.clock == clock] == [due]
+
+
+def test_what_happened_is_counted_from_the_ledger():
+    ledger = a_loss()
+    for n in (1, 2):
+        ledger.tell(700 + n, "baton", ("clock.breached", {"clock": f"c{n}", "due_at": "x"}))
+        ledger.tell(710 + n, "baton", ("handover.timed_out", Ledger.handover()))
+        ledger.tell(720 + n, "baton", ("escalation.stepped", {"clock": "c1", "step": n + 1}))
+    for step in (0, 1):
+        ledger.tell(730 + step, "baton", ("escalation.opened", {"clock": "c1", "step": step}))
+    found = run(ledger)
+    assert found.happened == Happened((("c1", "x"), ("c2", "x")), 3, 2)
+    assert not found.is_quiet
+
+
+def test_a_lead_that_was_only_posted_is_replayed():
+    ledger = Ledger()
+    ledger.facts = Ledger().posted().facts[:1]
+    found = run(ledger)
+    assert (found.lead_id, found.facts, found.commands, found.is_quiet) == (LEAD, 1, 0, True)
