@@ -241,6 +241,19 @@ def test_what_a_stage_says_of_performers_holds_there():
     space = walked(lambda held: held["stages"][0].update(may={"accept": []}))
     assert space.following[OFFERED] == (TAKEN,)
 
+    def there_alone(held: dict[str, Any]) -> None:
+        held["stages"][0]["may"] = {"accept": [*held["may"].pop("accept")]}
+
+    assert walked(there_alone).following[OFFERED] == (TAKEN, TAKEN)
+
+
+def test_a_role_of_either_side_posts_at_the_partner_where_no_way_leads_there():
+    def lead_by_chief(held: dict[str, Any]) -> None:
+        held["roles"]["chief"] = {"side": "either", **LABEL}
+        held["stages"][0].update(accountable=["chief"], handovers=[])
+
+    assert list(walked(lead_by_chief).steps) == [at(Party(PARTNER, "chief", Side.PARTNER), "work")]
+
 
 def test_a_role_of_either_side_posts_on_both():
     def lead_by_chief(held: dict[str, Any]) -> None:
