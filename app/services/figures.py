@@ -49,8 +49,9 @@ def _partner(named: str | None) -> UUID | None:
 async def _scope(tx: Transaction, actor: Actor, asked: FigureFilter) -> Scope:
     program_id = await _program(tx, actor, asked.program)
     return Scope(
-        actor.tenant_id, program_id, _partner(asked.partner), asked.first, asked.last, asked.view, asked.group_by
-    )
+        actor.tenant_id, program_id, _partner(asked.partner), asked.first, asked.last, asked.view, asked.group_by,
+        actor.test,
+    )  # fmt: skip
 
 
 def _group(asked: FigureFilter, key: str | None) -> str | None:
@@ -159,7 +160,7 @@ async def feedback_debt(tx: Transaction, actor: Actor, asked: DebtFilter) -> dic
     """Return the answers, feedback and outcomes that are owed, by partner and owing role."""
     now = await tx.now()
     program_id = await _program(tx, actor, asked.program)
-    rows = await figures.owed(tx, actor.tenant_id, program_id, _partner(asked.partner))
+    rows = await figures.owed(tx, actor.tenant_id, program_id, _partner(asked.partner), sandboxed=actor.test)
     calendars = await playbooks.calendars(tx, actor.tenant_id, {row["calendar_id"] for row in rows})
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
