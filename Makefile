@@ -23,13 +23,13 @@ lock: ## resolve the dependencies anew (needs uv; names no index)
 	uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --extra embedded --group dev --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements-dev.lock
 
-.PHONY: demo run test check audit bench format openapi
+.PHONY: demo run test check audit fuzz bench format openapi
 
 demo: setup ## play the main job over real HTTP on an embedded database
 	@$(BIN)/python -m examples.demo
 
-run: setup ## start Baton with the demo tenants, nothing played
-	@$(BIN)/baton up --demo
+run: setup ## start Baton with the demo tenants; one scenario of the sandbox is played and printed
+	@$(BIN)/python -m examples.sandbox & exec $(BIN)/baton up --demo
 
 test: setup ## pass every test
 	$(BIN)/python -m pytest
@@ -48,6 +48,9 @@ check: setup ## format, lint, types, imports, OpenAPI drift, migrations, floors 
 	$(BIN)/python .ci/floors.py
 	$(BIN)/python .ci/secret_scan.py
 	$(BIN)/baton playbook lint examples/playbook.yaml
+
+fuzz: setup ## send 20,000 requests made from the OpenAPI document (FUZZ_CASES, FUZZ_SEED)
+	@FUZZ_CASES=$${FUZZ_CASES:-20000} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/fuzz -s -p no:randomly
 
 audit: setup ## ask an advisory service about every locked version (needs the network)
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements-dev.lock || \

@@ -8,6 +8,7 @@ import app.models.handovers
 import app.models.identity
 import app.models.leads
 import app.models.ledger
+import app.models.limits
 import app.models.obligations
 import app.models.programs  # noqa: F401  # the imports fill the metadata
 from alembic import context

@@ -31,10 +31,10 @@ def _api(settings: Settings, args: argparse.Namespace) -> None:
     import uvicorn  # noqa: PLC0415
 
     from app.logs import configure  # noqa: PLC0415
-    from app.main import create_app  # noqa: PLC0415
+    from app.main import create_app, logins  # noqa: PLC0415
     from app.up import require_database  # noqa: PLC0415
 
-    require_database(settings)
+    require_database(settings, logins(settings))
     configure(settings.log_format)
     app = create_app(settings)
     gc.freeze()  # what is there now stays: the collector need not walk it again and again
@@ -61,9 +61,9 @@ def _worker(settings: Settings, args: argparse.Namespace) -> None:
     del args
     from app.logs import configure  # noqa: PLC0415
     from app.up import require_database  # noqa: PLC0415
-    from app.worker import run  # noqa: PLC0415
+    from app.worker import LOGINS, run  # noqa: PLC0415
 
-    require_database(settings)
+    require_database(settings, LOGINS)
     configure(settings.log_format)
 
     async def main() -> None:

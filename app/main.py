@@ -9,6 +9,7 @@ from app.db.session import Address, Database, Login
 from app.routers import (
     agreements,
     assurance,
+    clients,
     consultations,
     destinations,
     escalations,
@@ -25,27 +26,32 @@ from app.routers import (
     outcomes,
     programs,
     programs_read,
+    sandbox,
     simulation,
     testing,
     webhooks,
     work,
 )
-from app.routers.edge import Services, include, install
+from app.routers.edge import Gate, Services, include, install
 from app.routers.reference import describe
 from app.security.cursors import CursorSealer
 from app.security.keyring import MasterKeys
 from app.services.issuer import Issuer
 from app.services.kit import Kit
+from app.services.limiter import Limiter
 from app.settings import Settings
 
-_POOLS = {Login.PARTNER: 16, Login.INTERNAL: 16, Login.AUTH: 4}
-"""Connections of one API process, per login; opened as they are needed."""
+_SPARE = 4
+"""Connections of each login that one tenant alone, with all of its places taken, leaves to the others."""
+_AUTH = 4
+"""Connections for tokens, keys and counts."""
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     oauth.router,
     me.router,
     organizations.router,
+    clients.router,
     leads.router,
     imports.router,
     leads_read.router,
@@ -63,6 +69,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     escalations.router,
     simulation.router,
     assurance.router,
+    sandbox.router,
 )
 
 
@@ -71,20 +78,30 @@ def passwords(keys: MasterKeys) -> dict[Login, str]:
     return {login: keys.derive_password(login.user) for login in Login}
 
 
+def logins(settings: Settings) -> dict[Login, int]:
+    """Return how many connections one API process opens at most, per login; opened as they are needed."""
+    places = settings.tenant_concurrency + _SPARE
+    return {Login.PARTNER: places, Login.INTERNAL: places, Login.AUTH: _AUTH}
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Return the API. Raises ValueError when a required setting is missing."""
     if settings.database_url is None or settings.master_key is None:
         raise ValueError("BATON_DATABASE_URL and BATON_MASTER_KEY are required")
     keys = MasterKeys.read(settings.master_key.get_secret_value())
     address = Address(settings.database_url.get_secret_value(), passwords(keys))
-    database = Database(address, _POOLS)
+    database = Database(address, logins(settings), prepared_statements=settings.prepared_statements)
     issuer = Issuer(database, keys, url=settings.token_issuer, audience=settings.token_issuer)
+
+    limiter = Limiter(database, settings.quotas)
+    gate = Gate(settings.tenant_concurrency)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         await database.start()
         await issuer.start()
         yield
+        await limiter.stop()
         await issuer.stop()
         await database.stop()
 
@@ -104,7 +121,8 @@ def create_app(settings: Settings) -> FastAPI:
         egress_allow=settings.egress_allow,
         public_url=settings.base_url,
     )
-    install(app, Services(issuer.verifier, database, issuer.fresh))
+    app.state.limiter, app.state.gate = limiter, gate
+    install(app, Services(issuer.verifier, database, issuer.fresh, settings.trusted_proxies, limiter, gate))
     include(app, *ROUTERS)
     if settings.test_clock:
         include(app, testing.router)

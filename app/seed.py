@@ -16,6 +16,7 @@ from app.schemas.identity import ClientIn, PartnerIn
 from app.schemas.programs import EnrolmentIn, ProgramIn, ProposalIn
 from app.security.keyring import MasterKeys
 from app.services import agreements, calendars, organizations, programs, tenants
+from app.services import clients as machine_clients
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PROGRAM = "smb-inside-sales"
@@ -53,7 +54,9 @@ class _Seeder:
         async with self._database.transaction(admin) as tx:
             await calendars.put(tx, admin, "tokyo", _calendar())
             for client_name, role in _INTERNAL.items():
-                shown = (await organizations.create_client(tx, admin, made.tenant_id, _client(client_name, role))).body
+                shown = (
+                    await machine_clients.create_client(tx, admin, made.tenant_id, _client(client_name, role))
+                ).body
                 clients[client_name] = _credentials(shown)
                 if role is Role.MANAGER:
                     managers.append(self._actor(made.tenant_id, _client_id(shown), role))
@@ -63,9 +66,9 @@ class _Seeder:
                 partner = (await organizations.create_partner(tx, admin, vendor)).body
                 enrolled.append(EnrolmentIn(partner=partner["id"]))
                 organization_id = _organization_id(partner)
-                for suffix, role in (("", Role.PARTNER), ("_manager", Role.MANAGER)):
-                    client = _client(f"{partner_key}{suffix}", role)
-                    shown = (await organizations.create_client(tx, admin, organization_id, client)).body
+                for suffix, role in (("", Role.PARTNER), ("_manager", Role.MANAGER), ("_test", Role.PARTNER)):
+                    client = _client(f"{partner_key}{suffix}", role, test=suffix == "_test")
+                    shown = (await machine_clients.create_client(tx, admin, organization_id, client)).body
                     clients[f"{partner_key.replace('-', '_')}{suffix}"] = _credentials(shown)
                     if role is Role.MANAGER:
                         managers.append(self._actor(organization_id, _client_id(shown), role))
@@ -87,8 +90,8 @@ class _Seeder:
             await ratification.ratify(tx, self._tenant_id, playbook_id)
 
 
-def _client(name: str, role: Role) -> ClientIn:
-    return ClientIn(name=name, roles={role})
+def _client(name: str, role: Role, *, test: bool = False) -> ClientIn:
+    return ClientIn(name=name, roles={role}, test=test)
 
 
 async def _free(database: Database) -> bool:

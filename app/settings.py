@@ -11,7 +11,11 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.domain.limits import DEFAULTS, MOST_PER_MINUTE, Policy
+
 PREFIX = "BATON_"
+
+PerMinute = Annotated[int, Field(ge=1, le=MOST_PER_MINUTE)]
 
 
 class SettingsError(ValueError):
@@ -25,6 +29,8 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = None
     admin_database_url: SecretStr | None = None
+    listen_database_url: SecretStr | None = None
+    prepared_statements: bool = True
     master_key: SecretStr | None = None
     data_dir: Path = Path(".baton")
     host: str = "127.0.0.1"
@@ -36,14 +42,26 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     docs: bool = False
     egress_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     test_clock: bool = False
+    tenant_concurrency: Annotated[int, Field(ge=1, le=200)] = 20
+    rate_default: PerMinute = DEFAULTS[Policy.DEFAULT]
+    rate_write: PerMinute = DEFAULTS[Policy.WRITE]
+    rate_bulk: PerMinute = DEFAULTS[Policy.BULK]
+    rate_token: PerMinute = DEFAULTS[Policy.TOKEN]
+    rate_address: PerMinute = DEFAULTS[Policy.ADDRESS]
 
-    @field_validator("egress_allow", mode="before")
+    @field_validator("egress_allow", "trusted_proxies", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
         return value
+
+    @property
+    def quotas(self) -> dict[Policy, int]:
+        """Requests a minute of each policy, for clients that have no figure of their own."""
+        return {policy: getattr(self, f"rate_{policy.value}") for policy in Policy}
 
     @property
     def base_url(self) -> str:

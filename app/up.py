@@ -6,11 +6,13 @@ import os
 import secrets
 import socket
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # the driver ships none
 
+from app.db.logins import UnsafeLoginError, refuse_powerful
 from app.db.migrate import migrate
 from app.db.session import Address, Database, Login
 from app.domain.errors import ConflictError
@@ -43,11 +45,15 @@ def master_keys(settings: Settings) -> MasterKeys:
         raise StartError(f"BATON_MASTER_KEY: {error}") from None
 
 
-def require_database(settings: Settings) -> None:
-    """Raise StartError unless a process can reach a database with logins of its own."""
+def require_database(settings: Settings, logins: Iterable[Login] = tuple(Login)) -> None:
+    """Raise StartError unless a process can reach its database with `logins` that row-level security holds."""
     if settings.database_url is None:
         raise StartError("BATON_DATABASE_URL is not set; `baton up` without it starts an embedded database")
-    master_keys(settings)
+    address = Address(settings.database_url.get_secret_value(), passwords_of(settings))
+    try:
+        asyncio.run(refuse_powerful(address, logins))
+    except UnsafeLoginError as error:
+        raise StartError(str(error)) from None
 
 
 def passwords_of(settings: Settings) -> dict[Login, str]:
@@ -113,6 +119,7 @@ def up(settings: Settings, *, demo: bool) -> None:
         ready = _settled(settings, postgres, demo=demo)
         passwords = passwords_of(ready)
         asyncio.run(migrate(administrator_url(ready), passwords, test_clock=ready.test_clock))
+        require_database(ready)
         listener = _listen(ready)
         if demo:
             _seed(ready)
@@ -143,9 +150,11 @@ def _children(settings: Settings, listener: socket.socket) -> list[Child]:
     """Return the processes to run. They never see the administrator's login."""
     if settings.database_url is None or settings.master_key is None:
         raise StartError("BATON_DATABASE_URL and BATON_MASTER_KEY are required")
+    listen = settings.listen_database_url
     environment = {
         "BATON_DATABASE_URL": _without_login(settings.database_url.get_secret_value()),
         "BATON_ADMIN_DATABASE_URL": "",
+        "BATON_LISTEN_DATABASE_URL": _without_login(listen.get_secret_value()) if listen else "",
         "BATON_MASTER_KEY": settings.master_key.get_secret_value(),
         "BATON_EGRESS_ALLOW": ",".join(str(network) for network in settings.egress_allow),
         "BATON_DOCS": str(int(settings.docs)),

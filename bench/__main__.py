@@ -1,4 +1,4 @@
-"""Runs the workloads and prints the table: `python -m bench [post list] [--rounds N] [--seconds S]`."""
+"""Runs the workloads and prints the table: `python -m bench [post list timing] [--rounds N] [--seconds S]`."""
 
 import argparse
 import asyncio
@@ -7,7 +7,10 @@ import sys
 
 from bench.report import Result, Sample, table
 from bench.stack import Baton, BenchError
+from bench.timing import timing
 from bench.workloads import WORKLOADS, Workload, fill
+
+TIMING = "timing"
 
 
 async def _measure(workload: Workload, baton: Baton, rounds: int, seconds: float) -> Result:
@@ -44,8 +47,13 @@ async def _run(names: list[str], rounds: int, seconds: float) -> None:
             f" {rounds} rounds of {seconds:g} s each, 16 connections, one API process, worker running\n"
         )
         await fill(baton)
-        results = [await _measure(WORKLOADS[name], baton, rounds, seconds) for name in names]
-        print(f"\n{table(results)}")
+        results = [await _measure(WORKLOADS[name], baton, rounds, seconds) for name in names if name != TIMING]
+        if results:
+            print(f"\n{table(results)}")
+        if TIMING in names:
+            print("\nmedians of what is somebody else's and of what does not exist", flush=True)
+            for compared in await timing(baton):
+                print(f"  {compared.line()}", flush=True)
     finally:
         await baton.stop()
 
@@ -53,12 +61,12 @@ async def _run(names: list[str], rounds: int, seconds: float) -> None:
 def main() -> None:
     """Measure what the arguments name, all workloads by default."""
     parser = argparse.ArgumentParser(prog="bench", description="Measures Baton against its floors.")
-    parser.add_argument("workloads", nargs="*", choices=[*WORKLOADS, []], help="all by default")
+    parser.add_argument("workloads", nargs="*", choices=[*WORKLOADS, TIMING, []], help="all by default")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0)
     args = parser.parse_args()
     try:
-        asyncio.run(_run(args.workloads or list(WORKLOADS), args.rounds, args.seconds))
+        asyncio.run(_run(args.workloads or [*WORKLOADS, TIMING], args.rounds, args.seconds))
     except BenchError as error:
         sys.exit(f"bench: {error}")
 

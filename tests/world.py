@@ -24,6 +24,7 @@ from pydantic import SecretStr
 
 from app.db.session import Address, Database, Login
 from app.domain.ids import Prefix, show
+from app.domain.limits import MOST_PER_MINUTE, Policy
 from app.main import create_app, passwords
 from app.security.keyring import MasterKeys
 from app.seed import PROGRAM, seed
@@ -181,10 +182,10 @@ class World:
         return await self.post(by, f"/v1/handovers/{handover['id']}/accept", status=200)
 
     async def rows(self) -> dict[str, int]:
-        """Return how many rows each table holds. Tokens that callers fetched are no trace of a request."""
+        """Return how many rows each table holds. Keys and counts of requests are no trace of one."""
         tables = await self.admin.fetch(
             "select c.relname from pg_class c where c.relnamespace = 'baton'::regnamespace and c.relkind in ('r', 'p')"
-            " and not c.relispartition and c.relname not in ('signing_key', 'alembic_version') order by 1"
+            " and not c.relispartition and c.relname not in ('signing_key', 'alembic_version', 'permit') order by 1"
         )
         counts = " union all ".join(
             f"select '{row['relname']}' as name, count(*) as n from baton.{row['relname']}" for row in tables
@@ -198,7 +199,8 @@ class World:
             f"select '{name}' as name, md5(coalesce(string_agg(t::text, '|' order by t::text), '')) as digest"
             f" from baton.{name} t"
             for name in names
-            if name not in {"client", "client_secret"}  # to the minute they hold when a token was asked for
+            if name
+            not in {"client", "client_secret", "client_key"}  # to the minute they hold when a token was asked for
         )
         return {row["name"]: row["digest"] for row in await self.admin.fetch(digests)}
 
@@ -208,9 +210,13 @@ def spelled(keys: MasterKeys) -> str:
     return f"{keys._head[2:].decode()}:{b64encode(keys._first).decode()}"
 
 
+UNLIMITED: Final = {f"rate_{policy.value}": MOST_PER_MINUTE for policy in Policy}
+"""No test meets a rate limit that it does not ask for."""
+
+
 @asynccontextmanager
-async def a_world(database_url: str, keys: MasterKeys) -> AsyncIterator[World]:
-    """Run the application against a fresh, migrated database, seeded through the services."""
+async def a_world(database_url: str, keys: MasterKeys, **set_: Any) -> AsyncIterator[World]:
+    """Run the application against a fresh, migrated database, seeded through the services; `set_` are settings."""
     listener = socket.socket(proto=socket.IPPROTO_TCP)  # of any other, asyncio leaves Nagle's delay of 40 ms on
     listener.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -220,6 +226,7 @@ async def a_world(database_url: str, keys: MasterKeys) -> AsyncIterator[World]:
         public_url=url,
         egress_allow=(ip_network("127.0.0.0/8"),),
         test_clock=True,
+        **{**UNLIMITED, **set_},
     )
     address = Address(database_url, passwords(keys))
     demo = await seed(address, keys, url, None)

@@ -20,7 +20,7 @@ from app.domain.actor import BOTH, Side
 from app.domain.audience import audience
 from app.domain.consultation import lapse
 from app.domain.journey import Effects, Request
-from app.domain.lead import Lead
+from app.domain.lead import NOT_ACCEPTED, Lead
 from app.domain.obligations import Changes, Moments, Start, changes
 from app.domain.playbook import Playbook, Position
 from app.domain.view import due_entry
@@ -119,7 +119,8 @@ async def apply(case: Case, effects: Effects, facts: Facts, *, public_url: str =
 def journal_of(case: Case, writes: Writes) -> Journal:
     """Return a journal of the case's lead that goes on from its versions."""
     row = case.row
-    origin = Origin(case.actor.client_id if case.actor else None, case.role, case.tx.request_id, case.tx.traceparent)
+    client_id = case.actor.client_id if case.actor else None
+    origin = Origin(client_id, case.role, case.tx.request_id, case.tx.traceparent, case.tx.played)
     versions = {Side.INTERNAL: row["version_internal"], Side.PARTNER: row["version_partner"]}
     return Journal(
         writes, origin, case.now, row["tenant_id"], row["partner_id"], row["id"], row["external_id"], row["test"],
@@ -179,8 +180,9 @@ def _requested(case: Case, request: Request, facts: Facts) -> dict[str, Any]:
 
 def _clocks(draft: _Draft, changed: Changes, writes: Writes) -> list[dict[str, Any]]:
     case = draft.case
-    # Nobody answered a handover that timed out: what ran on it ends, but was not met.
-    ended = "cancelled" if draft.effects.handover == "timed_out" else "met"
+    # Nobody answered a handover that timed out: what ran on it ends, but was not met. Nor on a lead turned away.
+    unmet = draft.effects.handover == "timed_out" or draft.after.status == NOT_ACCEPTED
+    ended = "cancelled" if unmet else "met"
     about = draft.after.consultation
     for clock_id in changed.stops:
         met = consultations.clock_ends_as(clock_id, case.clocks, about.status if about else None)

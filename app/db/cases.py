@@ -43,36 +43,37 @@ LEAD_FROM = """
   left join baton.contact c on c.tenant_id = l.tenant_id and c.lead_id = l.id and c.partner_id = l.partner_id
 """
 
+REACH = "({0}::uuid is null or l.partner_id = {0}) and (l.test or not {1}::boolean)"
+"""What a caller reaches of its tenant's leads `l`: a partner its own, and a test client none but test leads.
+
+{0} is the caller's partner, {1} whether it is a test client.
+"""
+
 _FOUND = "select l.id from baton.lead l where "
 _LOCKED = " for no key update"
-_BY_ID = "l.tenant_id = $1 and l.id = $2 and ($3::uuid is null or l.partner_id = $3)"
+_BY_ID = f"l.tenant_id = $1 and l.id = $2 and {REACH.format('$3', '$4')}"
 _BY_EXTERNAL = "l.tenant_id = $1 and l.writer_id = $2 and l.external_id = $3 and l.test = $4"
 
 _LOCK_BY_ID = _FOUND + _BY_ID + _LOCKED
 _LOCK_BY_EXTERNAL = _FOUND + _BY_EXTERNAL + _LOCKED
 _FIND_BY_EXTERNAL = _FOUND + _BY_EXTERNAL
-_LOCK_BY_HANDOVER = """
+_LOCK_BY_HANDOVER = f"""
 select l.id from baton.lead l join baton.handover h
   on h.tenant_id = l.tenant_id and h.lead_id = l.id and h.partner_id = l.partner_id
-where h.tenant_id = $1 and h.id = $2 and ($3::uuid is null or h.partner_id = $3) for no key update of l
-"""
-_LOCK_BY_OUTCOME = """
+where h.tenant_id = $1 and h.id = $2 and {REACH.format("$3", "$4")} for no key update of l
+"""  # noqa: S608  # constants only
+_LOCK_BY_OUTCOME = f"""
 select l.id from baton.lead l join (select distinct tenant_id, lead_id, partner_id, id from baton.outcome) o
   on o.tenant_id = l.tenant_id and o.lead_id = l.id and o.partner_id = l.partner_id
-where o.tenant_id = $1 and o.id = $2 and ($3::uuid is null or o.partner_id = $3) for no key update of l
-"""
-_LOCK_BY_CONSULTATION = """
+where o.tenant_id = $1 and o.id = $2 and {REACH.format("$3", "$4")} for no key update of l
+"""  # noqa: S608
+_LOCK_BY_CONSULTATION = f"""
 select l.id from baton.lead l join baton.consultation q
   on q.tenant_id = l.tenant_id and q.lead_id = l.id and q.partner_id = l.partner_id
-where q.tenant_id = $1 and q.id = $2 and ($3::uuid is null or q.partner_id = $3) for no key update of l
-"""
+where q.tenant_id = $1 and q.id = $2 and {REACH.format("$3", "$4")} for no key update of l
+"""  # noqa: S608
 
-_READ = (
-    "select "
-    + LEAD_COLUMNS
-    + LEAD_FROM
-    + "where l.tenant_id = $1 and l.id = $3 and ($4::uuid is null or l.partner_id = $4)"
-)
+_READ = f"select {LEAD_COLUMNS} {LEAD_FROM} where l.tenant_id = $1 and l.id = $3 and {REACH.format('$4', '$5')}"
 
 _ENGINE_LEAD = "select l.* from baton.lead l where l.tenant_id = $1 and l.id = $2"
 
@@ -242,7 +243,7 @@ async def resolve(tx: Transaction, actor: Actor, ref: LeadRef, *, lock: bool) ->
             actor.test,
         )
     elif lock:
-        found = await tx.fetchval(_LOCK_BY_ID, actor.tenant_id, ref.id, actor.partner_id)
+        found = await tx.fetchval(_LOCK_BY_ID, actor.tenant_id, ref.id, actor.partner_id, actor.test)
     else:
         found = ref.id
     if found is None:
@@ -252,7 +253,7 @@ async def resolve(tx: Transaction, actor: Actor, ref: LeadRef, *, lock: bool) ->
 
 async def read_lead(tx: Transaction, actor: Actor, lead_id: UUID) -> dict[str, Any]:
     """Return a lead row as the caller may see it. Raises NotFoundError."""
-    row = await tx.fetchrow(_READ, actor.tenant_id, actor.organization_id, lead_id, actor.partner_id)
+    row = await tx.fetchrow(_READ, actor.tenant_id, actor.organization_id, lead_id, actor.partner_id, actor.test)
     if row is None:
         raise NotFoundError("There is no such lead.")
     return lead_row(row)
@@ -270,7 +271,7 @@ async def read_only(tx: Transaction, actor: Actor, ref: LeadRef) -> Case:
 
 async def by_handover(tx: Transaction, actor: Actor, handover_id: UUID | None) -> Case:
     """Lock and load the lead of a handover. Raises NotFoundError."""
-    lead_id = await tx.fetchval(_LOCK_BY_HANDOVER, actor.tenant_id, handover_id, actor.partner_id)
+    lead_id = await tx.fetchval(_LOCK_BY_HANDOVER, actor.tenant_id, handover_id, actor.partner_id, actor.test)
     if lead_id is None:
         raise NotFoundError("There is no such handover.")
     return await _load(tx, actor, lead_id, handover_id)
@@ -278,7 +279,7 @@ async def by_handover(tx: Transaction, actor: Actor, handover_id: UUID | None) -
 
 async def by_consultation(tx: Transaction, actor: Actor, consultation_id: UUID) -> tuple[Case, dict[str, Any]]:
     """Lock and load the lead of a consultation, and return the consultation too. Raises NotFoundError."""
-    lead_id = await tx.fetchval(_LOCK_BY_CONSULTATION, actor.tenant_id, consultation_id, actor.partner_id)
+    lead_id = await tx.fetchval(_LOCK_BY_CONSULTATION, actor.tenant_id, consultation_id, actor.partner_id, actor.test)
     row = await tx.fetchrow(_CONSULTATION, actor.tenant_id, lead_id, consultation_id) if lead_id else None
     if row is None:
         raise NotFoundError("There is no such consultation.")
@@ -289,7 +290,7 @@ async def by_consultation(tx: Transaction, actor: Actor, consultation_id: UUID) 
 
 async def by_outcome(tx: Transaction, actor: Actor, outcome_id: UUID | None) -> Case:
     """Lock and load the lead of an outcome. Raises NotFoundError."""
-    lead_id = await tx.fetchval(_LOCK_BY_OUTCOME, actor.tenant_id, outcome_id, actor.partner_id)
+    lead_id = await tx.fetchval(_LOCK_BY_OUTCOME, actor.tenant_id, outcome_id, actor.partner_id, actor.test)
     if lead_id is None:
         raise NotFoundError("There is no such outcome.")
     return await _load(tx, actor, lead_id)

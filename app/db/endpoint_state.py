@@ -26,20 +26,20 @@ _DISABLE: Final = """
 with shut_out as (
   update baton.endpoint set status = 'disabled', disabled_reason = $3, version = version + 1, updated_at = baton.now()
   where tenant_id = $1 and id = $2 and status in ('pending', 'active')
-  returning tenant_id, id, url
+  returning tenant_id, id, url, test
 ), parked as (
   update baton.lane as l set parked = true from shut_out where l.tenant_id = shut_out.tenant_id and l.id = shut_out.id
 )
-select url from shut_out
+select url, test from shut_out
 """
 _BIND: Final = "select set_config('baton.tenant_id', $1, true)"
 _PUBLISH: Final = """
-insert into baton.outbox (tenant_id, organization_id, partner_id, event_id, type, at, splice, body)
-values ($1, $2, $3, $4, 'endpoint.disabled', $5, $6, $7)
+insert into baton.outbox (tenant_id, organization_id, partner_id, event_id, type, at, splice, body, test)
+values ($1, $2, $3, $4, 'endpoint.disabled', $5, $6, $7, $8)
 """
 _LEDGER: Final = """
-insert into baton.event (tenant_id, id, at, type, actor_role, request_id, partner_id, sides, data)
-values ($1, $2, $3, 'endpoint.disabled', 'engine', '', $4, $5, $6::text::jsonb)
+insert into baton.event (tenant_id, id, at, type, actor_role, request_id, partner_id, sides, data, test)
+values ($1, $2, $3, 'endpoint.disabled', 'engine', '', $4, $5, $6::text::jsonb, $7)
 """
 
 
@@ -60,6 +60,7 @@ async def disable(tx: Transaction, lane: LaneKey, organization_id: UUID, reason:
     facts = {"endpoint_id": show(Prefix.ENDPOINT, endpoint_id), "reason": reason}
     rendered = body(event_id, "endpoint.disabled", at, tenant_id, {**facts, "url": row["url"]})
     await tx.execute(_BIND, str(tenant_id))  # the ledger is bound to a tenant for the worker too
-    await tx.execute(_PUBLISH, tenant_id, organization_id, partner_id, event_id, at, rendered.splice, rendered.text)
-    await tx.execute(_LEDGER, tenant_id, event_id, at, partner_id, side.value, to_json(facts).decode())
+    place = (rendered.splice, rendered.text)
+    await tx.execute(_PUBLISH, tenant_id, organization_id, partner_id, event_id, at, *place, row["test"])
+    await tx.execute(_LEDGER, tenant_id, event_id, at, partner_id, side.value, to_json(facts).decode(), row["test"])
     tx.wake_workers()

@@ -27,7 +27,7 @@ class Scope:
     """What is counted: of which program and partner, from which day to which (both inclusive), and how it is grouped.
 
     `cohort` takes the leads received in those days and everything that became of them; `period` takes what happened
-    in those days, whenever the lead was received.
+    in those days, whenever the lead was received. A sandboxed caller is told of nothing: no figure counts a test.
     """
 
     tenant_id: UUID
@@ -37,6 +37,7 @@ class Scope:
     last: date | None
     view: View
     group_by: GroupBy | None
+    sandboxed: bool = False
 
 
 def _agreed(program: str, moment: str) -> str:
@@ -209,13 +210,17 @@ async def reasons(tx: Transaction, scope: Scope) -> list[dict[str, Any]]:
 
 
 async def owed(
-    tx: Transaction, tenant_id: UUID, program_id: UUID | None, partner_id: UUID | None
+    tx: Transaction, tenant_id: UUID, program_id: UUID | None, partner_id: UUID | None, *, sandboxed: bool
 ) -> list[dict[str, Any]]:
     """Return the running clocks by partner, owing role, kind and calendar, with the oldest that is past due."""
+    if sandboxed:
+        return []
     return [dict(row) for row in await tx.fetch(_OWED, tenant_id, program_id, partner_id)]
 
 
 async def _rows(tx: Transaction, statement: str, scope: Scope) -> list[dict[str, Any]]:
+    if scope.sandboxed:
+        return []
     found = await tx.fetch(
         statement, scope.tenant_id, scope.program_id, scope.partner_id, scope.first, scope.last, scope.view,
         scope.group_by,

@@ -17,12 +17,16 @@ from app.domain.ids import Prefix, show
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who caused the facts, in which role, and in which request; the engine has no client."""
+    """Who caused the facts, in which role, and in which request; the engine has no client.
+
+    What the sandbox plays has the client that asked for the play, and says that it was played.
+    """
 
     client_id: UUID | None
     role: str
     request_id: str
     traceparent: str | None = None
+    played: bool = False
 
 
 @dataclass(slots=True)
@@ -66,6 +70,7 @@ class Journal:
                 "partner_id": self.partner_id,
                 "sides": "both" if len(sides) == len(BOTH) else sides[0].value,
                 "test": self.test,
+                "played": self.origin.played,
                 "data": to_json(facts).decode(),
             },
         )

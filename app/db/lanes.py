@@ -21,12 +21,15 @@ ROUND: Final = 100
 """A delivery sent again on request counts its attempts from the next multiple of this: its schedule starts anew."""
 _LOCK = "select from baton.lane where tenant_id = $1 and id = $2 for no key update"
 _CREATE = """
-insert into baton.lane (tenant_id, id, organization_id, profile, parked, failures) values ($1, $2, $3, $4, $5, 0)
+insert into baton.lane (tenant_id, id, organization_id, profile, parked, failures, suspended)
+values ($1, $2, $3, $4, $5, 0,
+  exists (select from baton.organization where tenant_id = $1 and id = $3 and status = 'suspended'))
 """
 _ENQUEUE = """
 insert into baton.delivery
-  (tenant_id, id, lane_id, organization_id, message_id, event_id, type, body, state, attempts, due_at, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', 0, now(), now())
+  (tenant_id, id, lane_id, organization_id, message_id, event_id, type, body, state, attempts, due_at, created_at,
+   test)
+values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', 0, now(), now(), $9)
 """
 _MAKE_DUE = """
 update baton.lane set next_due_at = least(next_due_at, now()), open_until = null where tenant_id = $1 and id = $2
@@ -49,8 +52,12 @@ async def make_due(tx: Transaction, tenant_id: UUID, lane_id: UUID) -> None:
     tx.wake_workers()
 
 
-async def enqueue_test(tx: Transaction, by: Actor, lane_id: UUID, data: Mapping[str, Any]) -> UUID:
+async def enqueue_test(
+    tx: Transaction, by: Actor, lane_id: UUID, data: Mapping[str, Any], *, sandbox: bool = False
+) -> UUID:
     """Put a test into one of the caller's own lanes, to be sent at once, and return the delivery's id.
+
+    `sandbox` says whether it is the lane of an endpoint for test leads.
 
     A test is no part of the feed. Its sequence is 0, which every reader that compares sequences has had already.
     """
@@ -59,6 +66,6 @@ async def enqueue_test(tx: Transaction, by: Actor, lane_id: UUID, data: Mapping[
     text = f'{rendered.text[: rendered.splice]}"sequence":0,{rendered.text[rendered.splice :]}'
     message_id = show(Prefix.EVENT, event_id)
     own = (by.tenant_id, delivery_id, lane_id, by.organization_id)
-    await tx.execute(_ENQUEUE, *own, message_id, event_id, TEST_TYPE, text)
+    await tx.execute(_ENQUEUE, *own, message_id, event_id, TEST_TYPE, text, sandbox)
     await make_due(tx, by.tenant_id, lane_id)
     return delivery_id

@@ -116,7 +116,7 @@ order by tenant_id, id for no key update skip locked
 # so that each uses the partial index of its state.
 _READY = """
 d.tenant_id = l.tenant_id and d.lane_id = l.id and d.state = 'pending'
-and (not l.parked or d.type = 'endpoint.test')
+and not l.suspended and (not l.parked or d.type = 'endpoint.test')
 and (l.ordering <> 'lead' or d.lead_id is null or not (
   exists (select from baton.delivery as e where e.state = 'pending' and e.tenant_id = d.tenant_id
     and e.lane_id = d.lane_id and e.lead_id = d.lead_id and e.sequence < d.sequence)
@@ -128,7 +128,7 @@ _TAKE = f"""
 with held as (
   select tenant_id, lane_id, count(*)::int as n from baton.delivery where state = 'leased' group by tenant_id, lane_id
 ), lane as (
-  select l.tenant_id, l.id, l.profile, l.parked, l.open_until, coalesce(e.ordering, 'none') as ordering,
+  select l.tenant_id, l.id, l.profile, l.parked, l.suspended, l.open_until, coalesce(e.ordering, 'none') as ordering,
     coalesce(held.n, 0) as held, case when l.open_until is null then {IN_FLIGHT} else 1 end as bound,
     make_interval(secs => 60.0 / e.rate) as spacing, l.served_at + make_interval(secs => 60.0 / e.rate) as rated_at,
     greatest(0, least($3::int, case when l.open_until > now() then 0 else

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
-from app.db.cases import escalation_row
+from app.db.cases import REACH, escalation_row
 from app.db.session import Transaction
 from app.domain.actor import Actor
 
@@ -65,11 +65,11 @@ least(
 """
 """When the next clock or step falls due, in real time."""
 
-_LOCK_LEAD = """
+_LOCK_LEAD = f"""
 select l.id from baton.lead l join baton.escalation e
   on e.tenant_id = l.tenant_id and e.lead_id = l.id and e.partner_id = l.partner_id
-where e.tenant_id = $1 and e.id = $2 and ($3::uuid is null or e.partner_id = $3) for no key update of l
-"""
+where e.tenant_id = $1 and e.id = $2 and {REACH.format("$3", "$4")} for no key update of l
+"""  # noqa: S608  # constants only
 _ESCALATION = "select * from baton.escalation where tenant_id = $1 and id = $2"
 _CLOCK = "select * from baton.clock where tenant_id = $1 and id = $2"
 
@@ -87,7 +87,9 @@ async def claim(tx: Transaction, agenda: Agenda, tenant_id: UUID, limit: int, as
 
 async def lock_lead(tx: Transaction, actor: Actor, escalation_id: UUID) -> UUID | None:
     """Lock the lead of an escalation that the caller may see, and return it."""
-    return cast("UUID | None", await tx.fetchval(_LOCK_LEAD, actor.tenant_id, escalation_id, actor.partner_id))
+    return cast(
+        "UUID | None", await tx.fetchval(_LOCK_LEAD, actor.tenant_id, escalation_id, actor.partner_id, actor.test)
+    )
 
 
 async def escalation(tx: Transaction, tenant_id: UUID, escalation_id: UUID) -> dict[str, Any]:

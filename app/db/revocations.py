@@ -17,13 +17,15 @@ _WINDOW_MINUTES: Final = 20  # the longest token 15 min, leeway, and what the cl
 _READ: Final = f"""
 with changed as (
   select id, not_before, status from baton.client where not_before > now() - interval '{_WINDOW_MINUTES} minutes'
+), reopened as (
+  select id, not_before from baton.organization where not_before > now() - interval '{_WINDOW_MINUTES} minutes'
 )
 select
   array(select jti from baton.revoked_token where expires_at > now() - interval '{_WINDOW_MINUTES} minutes') as tokens,
   array(select id from baton.organization where status = 'suspended') as organizations,
   array(select id from changed where status <> 'active') as ended,
-  array(select id from changed) as clients,
-  array(select not_before from changed) as not_before
+  array(select id from changed union all select id from reopened) as holders,
+  array(select not_before from changed union all select not_before from reopened) as not_before
 """  # noqa: S608  # constants only
 _ADD: Final = f"""
 with expired as (
@@ -35,7 +37,10 @@ insert into baton.revoked_token (tenant_id, jti, expires_at) values ($1, $2, $3)
 
 @dataclass(frozen=True, slots=True)
 class Revocations:
-    """What no token may say now: its id, its organisation, its client, or the time before which a client's ended."""
+    """What no token may say now: its id, its organisation, its client.
+
+    `not_before` is the time before which the tokens of a client or of a whole organisation ended, by the id of either.
+    """
 
     tokens: frozenset[str] = frozenset()
     organizations: frozenset[UUID] = frozenset()
@@ -52,7 +57,7 @@ async def read(tx: Transaction) -> Revocations:
         tokens=frozenset(row["tokens"]),
         organizations=frozenset(row["organizations"]),
         ended=frozenset(row["ended"]),
-        not_before=dict(zip(row["clients"], row["not_before"], strict=True)),
+        not_before=dict(zip(row["holders"], row["not_before"], strict=True)),
     )
 
 

@@ -34,7 +34,7 @@ Row = Mapping[str, Any]
 
 
 class _Connection(Protocol):
-    async def execute(self, query: str, *args: object) -> str: ...
+    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str: ...  # noqa: ASYNC109
     async def fetch(self, query: str, *args: object) -> list[Row]: ...
     async def fetchrow(self, query: str, *args: object) -> Row | None: ...
     async def fetchval(self, query: str, *args: object, timeout: float | None = None) -> Any: ...  # noqa: ANN401, ASYNC109
@@ -66,25 +66,30 @@ class Login(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What row-level security is told about the caller; all None for work across tenants (auth, worker)."""
+    """What row-level security is told about the caller; all None for work across tenants (auth, worker).
+
+    Of a test client it is told so: it sees and writes nothing but tests.
+    """
 
     login: Login
     tenant_id: UUID | None = None
     organization_id: UUID | None = None
     client_id: UUID | None = None
+    test: bool = False
 
     @classmethod
     def of(cls, actor: Actor) -> "Identity":
         """Return the identity of an API caller: its organisation's kind picks the login."""
         login = Login.PARTNER if actor.side is Side.PARTNER else Login.INTERNAL
-        return cls(login, actor.tenant_id, actor.organization_id, actor.client_id)
+        return cls(login, actor.tenant_id, actor.organization_id, actor.client_id, actor.test)
 
     def binding(self, begin: str = "begin") -> str:
-        """Return the statements that open a transaction for this identity. UUIDs only: nothing to escape."""
+        """Return the statements that open a transaction for this identity. UUIDs and one word: nothing to escape."""
         settings = {
             "tenant_id": self.tenant_id,
             "organization_id": self.organization_id,
             "client_id": self.client_id,
+            "test": "on" if self.test else None,
         }
         bound = ", ".join(f"set_config('baton.{key}', '{value}', true)" for key, value in settings.items() if value)
         return f"{begin}; select {bound}" if bound else begin
@@ -93,7 +98,7 @@ class Identity:
 class Transaction:
     """Statements of one unit of work, run on one asyncpg connection as one login."""
 
-    __slots__ = ("_begin", "_connection", "_now", "_pool", "_wakes", "identity", "request_id", "traceparent")
+    __slots__ = ("_begin", "_connection", "_now", "_pool", "_wakes", "identity", "played", "request_id", "traceparent")
 
     def __init__(self, pool: _Pool, identity: Identity, begin: str = "begin") -> None:
         self.identity = identity
@@ -102,6 +107,7 @@ class Transaction:
         self._connection: _Connection | None = None
         self.request_id = ""
         self.traceparent: str | None = None
+        self.played = False
         self._now: datetime | None = None
         self._wakes = False
 
@@ -174,7 +180,11 @@ class Address:
 
 
 class Database:
-    """The pools of one process. `logins` names the ones it may use; each login has a pool of its own."""
+    """The pools of one process. `logins` names the ones it may use; each login has a pool of its own.
+
+    Without `prepared_statements` it works through a pooler in transaction mode, such as PgBouncer: nothing is prepared
+    beyond a transaction, and what a session would be told at its start travels with each BEGIN.
+    """
 
     def __init__(self, address: Address, logins: Mapping[Login, int], *, prepared_statements: bool = True) -> None:
         self._address = address
@@ -197,7 +207,7 @@ class Database:
                 max_inactive_connection_lifetime=300,
                 command_timeout=30,
                 reset=_keep,
-                server_settings=_server_settings(login),
+                server_settings={"application_name": f"baton {login.value}"} | (_told(login) if self._prepared else {}),
             )
 
     async def stop(self) -> None:
@@ -217,7 +227,10 @@ class Database:
 
         A snapshot writes nothing, and all its statements see the database as it was at the first.
         """
-        transaction = Transaction(self._pools[identity.login], identity, _SNAPSHOT if snapshot else "begin")
+        begin = _SNAPSHOT if snapshot else "begin"
+        if not self._prepared:
+            begin += "".join(f"; set local {name} = {value}" for name, value in _told(identity.login).items())
+        transaction = Transaction(self._pools[identity.login], identity, begin)
         try:
             yield transaction
         except BaseException:
@@ -230,6 +243,22 @@ class Database:
     def transaction(self, actor: Actor, *, snapshot: bool = False) -> AbstractAsyncContextManager[Transaction]:
         """Run one transaction as an API caller."""
         return self.begin(Identity.of(actor), snapshot=snapshot)
+
+    async def single(self, login: Login, patience_s: float, sql: str, *args: object) -> Row:
+        """Run one statement that answers one row, as a transaction of its own: a single round trip, without identity.
+
+        Raises TimeoutError after `patience_s` seconds, the wait for a connection included.
+        """
+        pool = self._pools[login]
+        async with asyncio.timeout(patience_s):
+            connection: _Connection = await pool.acquire(timeout=patience_s)
+            try:
+                row = await connection.fetchrow(sql, *args)
+            finally:
+                await pool.release(connection)
+        if row is None:
+            raise LookupError("the statement answers one row")
+        return row
 
     def wake_workers(self) -> None:
         """Notify the workers, at most once per 10 ms; a lost wake-up costs at most their next poll."""
@@ -259,12 +288,12 @@ class Database:
         """Raise when the database does not answer within 2 s."""
         pool = next(iter(self._pools.values()))
         async with pool.acquire(timeout=2) as connection:
-            await connection.fetchval("select 1", timeout=2)
+            await connection.execute("select 1", timeout=2)  # one message: a pooler cannot part it
 
 
-def _server_settings(login: Login) -> dict[str, str]:
+def _told(login: Login) -> dict[str, str]:
     """Statements of the API end after 5 s (security.md 4, API4); none is long enough for compiling to pay."""
-    held = {"application_name": f"baton {login.value}", "jit": "off"}
+    held = {"jit": "off"}
     return held if login is Login.WORKER else {**held, "statement_timeout": "5000"}
 
 

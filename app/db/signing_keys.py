@@ -20,7 +20,7 @@ from app.security.signing_keys import SigningKey, public_jwk
 PERIOD: Final = timedelta(days=90)  # security.md 3.1 wants a successor published 24 h before it signs
 OVERLAP: Final = timedelta(minutes=30)  # longest token 15 min, leeway, key sets cached for 5 min, reload after 30 s
 
-_LOCK: Final = 7_201_955_002
+_LOCK: Final = 7_201_955_003
 """An arbitrary advisory lock number: one process at a time makes keys."""
 
 # Not now(): who waited for the lock began before the keys that it then finds became active.

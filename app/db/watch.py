@@ -17,18 +17,21 @@ _PATIENCE_S = 5
 class Watch:
     """Connects when first asked and anew after every loss. Without LISTEN (a pooler) only the wake-ups are missing."""
 
-    def __init__(self, address: Address, heard: Callable[[], None], *, prepared_statements: bool = True) -> None:
-        """`heard` is called for each wake-up, in the event loop."""
+    def __init__(self, address: Address, heard: Callable[[], None], *, pooled: bool = False) -> None:
+        """`heard` is called for each wake-up, in the event loop. Where it is `pooled`, nothing is listened for."""
         self._address = address
         self._heard = heard
-        self._prepared = prepared_statements
+        self._pooled = pooled
         self._connection: Any = None
 
     async def ask(self, sql: str) -> asyncpg.Record:
         """Return the one row of `sql`; the connection is given up on any trouble, which is raised."""
         try:
             connection: Any = self._connection or await self._connect()
-            return await connection.fetchrow(sql, timeout=_PATIENCE_S)
+            if not self._pooled:
+                return await connection.fetchrow(sql, timeout=_PATIENCE_S)
+            async with connection.transaction():  # or a pooler may prepare on one server and run on another
+                return await connection.fetchrow(sql, timeout=_PATIENCE_S)
         except BaseException:
             self._drop()
             raise
@@ -47,13 +50,13 @@ class Watch:
             user=Login.WORKER.user,
             password=self._address.passwords[Login.WORKER],
             timeout=_PATIENCE_S,
-            statement_cache_size=16 if self._prepared else 0,
+            statement_cache_size=0 if self._pooled else 16,
             server_settings={"application_name": "baton worker watch"},
         )
         self._connection = connection
-        # A pooler in transaction mode may refuse this, or take it to no effect.
-        with suppress(asyncpg.PostgresError):
-            await connection.add_listener(WAKE_CHANNEL, self._on_wake)
+        if not self._pooled:  # LISTEN would stay with a server connection that the next client gets
+            with suppress(asyncpg.PostgresError):
+                await connection.add_listener(WAKE_CHANNEL, self._on_wake)
         # What came between the last question and this LISTEN was heard by nobody.
         self._heard()
         return connection

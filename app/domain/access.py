@@ -11,6 +11,10 @@ from typing import Final
 from app.domain.actor import Actor, Side
 from app.domain.errors import NotPermittedError
 
+LIVE_SECRETS: Final = 2  # a client has two at most, so that it can change over
+LIVE_KEYS: Final = 2  # the same of the public keys of its assertions
+MAX_NETWORKS: Final = 16  # of a client: its tokens carry them, in the longest spelling 1,000 characters
+
 
 class Role(StrEnum):
     """What a client acts as."""
@@ -57,7 +61,7 @@ OPENS: Final[Mapping[Scope, str]] = MappingProxyType(
         Scope.DESTINATIONS_MANAGE: "Manage and test the on-call tools that escalations are sent to.",
         Scope.PLAYBOOKS_READ: "Read programs, playbooks and forms; lint and simulate playbooks.",
         Scope.PLAYBOOKS_WRITE: "Propose playbooks and agree to them.",
-        Scope.PARTNERS_MANAGE: "Manage partners, clients and their secrets.",
+        Scope.PARTNERS_MANAGE: "Manage the own organisation's clients and their credentials; for the tenant, partners.",
         Scope.KPIS_READ: "Read funnel, reasons and feedback debt.",
         Scope.AUDIT_READ: "Read the audit trail.",
         Scope.ADMIN: "Administer the tenant: all that other scopes of administration open.",
@@ -79,6 +83,11 @@ SCOPES_OF: Final[Mapping[Side, frozenset[Scope]]] = MappingProxyType(
     }
 )
 """Which scopes the clients of an organisation may hold."""
+
+OUTSIDE_SANDBOX: Final = frozenset(
+    {Scope.DESTINATIONS_MANAGE, Scope.PLAYBOOKS_WRITE, Scope.PARTNERS_MANAGE, Scope.AUDIT_READ, Scope.ADMIN}
+)
+"""What a test client never opens, whatever it was given: it works on test leads, and these reach real ones."""
 
 _WORK: Final = frozenset(
     {
@@ -115,3 +124,9 @@ def refuse_unless_administrator(actor: Actor) -> None:
     """Raise NotPermittedError unless the actor administers the tenant: role admin in its own organisation."""
     if actor.side is not Side.INTERNAL or Role.ADMIN not in actor.roles:
         raise NotPermittedError("Only an admin of the tenant's own organisation may do this.")
+
+
+def refuse_unless_own_administrator(actor: Actor) -> None:
+    """Raise NotPermittedError unless the actor administers its own organisation, the tenant's or a partner's."""
+    if Role.ADMIN not in actor.roles:
+        raise NotPermittedError("Only an admin of the organisation may do this.")

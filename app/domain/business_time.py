@@ -186,20 +186,20 @@ def parse_calendar(document: Mapping[str, object]) -> Calendar:
     and optionally `closures` (dates or `{"on", "label"}`), `exceptions` (date to windows) and `known_through`.
     An end at or before its start lies on the next day: `"22:00-06:00"`; hours up to 48 may be used instead.
     """
-    _refuse_unknown("", document, {"time_zone", "weekly", "closures", "exceptions", "known_through"})
+    _refuse_unknown("calendar", document, ("time_zone", "weekly", "closures", "exceptions", "known_through"))
     time_zone = document.get("time_zone")
     if not isinstance(time_zone, str):
         raise _needed("time_zone", 'an IANA name such as "Asia/Tokyo"')
     weekly = _mapping("weekly", document.get("weekly"))
-    _refuse_unknown("weekly.", weekly, set(DAY_NAMES))
+    _refuse_unknown("weekly", weekly, DAY_NAMES)
     if not any(weekly.values()):
         raise ValueError("weekly: at least one day needs a window")
     exceptions: dict[date, Windows] = {}
     for index, closure in enumerate(_sequence("closures", document.get("closures", ()))):
         exceptions[_closed_on(f"closures[{index}]", closure)] = ()
     for key, windows in _mapping("exceptions", document.get("exceptions", {})).items():
+        day = _date("exceptions", key)
         path = f"exceptions.{key}"
-        day = _date(path, key)
         if day in exceptions:
             raise ValueError(f"{path}: also listed in closures")
         exceptions[day] = _windows(path, windows)
@@ -318,10 +318,11 @@ def _needed(path: str, what: str) -> ValueError:
     return ValueError(f"{path}: {what} is needed")
 
 
-def _refuse_unknown(prefix: str, document: Mapping[str, object], known: set[str]) -> None:
+def _refuse_unknown(path: str, document: Mapping[str, object], known: Sequence[str]) -> None:
+    """Refuse a field that is not known; its name is not repeated, it may be anything."""
     for key in document:
         if key not in known:
-            raise ValueError(f"{prefix}{key}: unknown")
+            raise ValueError(f"{path}: only {', '.join(known)} may stand here")
 
 
 def _mapping(path: str, value: object) -> Mapping[str, object]:
@@ -340,7 +341,7 @@ def _closed_on(path: str, closure: object) -> date:
     if isinstance(closure, str):
         return _date(path, closure)
     entry = _mapping(path, closure)
-    _refuse_unknown(f"{path}.", entry, {"on", "label"})
+    _refuse_unknown(path, entry, ("on", "label"))
     if not isinstance(entry.get("label", ""), str):
         raise _needed(f"{path}.label", "text")
     return _date(f"{path}.on", entry.get("on"))

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from app.domain.actor import Actor
 from app.domain.journey import Effects, Refusal, Verdict
-from app.domain.lead import CLOSED, Consultation, Lead, Party
+from app.domain.lead import ENDED, Consultation, Lead, Party
 from app.domain.responders import stands
 
 REQUESTED = "requested"
@@ -57,4 +57,4 @@ def settle(lead: Lead, actor: Actor, verb: str) -> Verdict:
 
 def lapse(after: Lead) -> bool:
     """Return whether open questions about a lead end with a decision: nobody owes help with a closed lead."""
-    return after.status == CLOSED
+    return after.status in ENDED

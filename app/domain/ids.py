@@ -23,6 +23,7 @@ class Prefix(StrEnum):
     ORGANIZATION = "org"
     CLIENT = "cli"
     SECRET = "sec"  # noqa: S105  # a prefix, not a secret
+    CLIENT_KEY = "key"
     PROGRAM = "prg"
     PLAYBOOK = "pbk"
     LEAD = "lead"

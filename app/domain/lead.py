@@ -13,6 +13,8 @@ RECEIVED = "received"
 OPEN = "open"
 CLOSED = "closed"
 NOT_ACCEPTED = "not_accepted"
+ENDED = frozenset({CLOSED, NOT_ACCEPTED})
+"""Statuses in which nobody owes anything any more, but for what an outcome itself starts."""
 
 PENDING_HANDOVER = frozenset({"requested", "answered", "returned"})
 """Statuses in which a handover still awaits somebody; a lead has at most one such handover."""

@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.domain.business_time import Calendar, add, add_days, between, next_open
-from app.domain.lead import CLOSED, Lead, Party
+from app.domain.lead import ENDED, Lead, Party
 from app.domain.playbook import ClockRule, ClockStart, Duration, Playbook, Position
 
 
@@ -145,7 +145,8 @@ def changes(
 
     A clock that starts while it runs is stopped and started anew; one that the stage does not list does not start.
     A clock owed by `consulted` is that of the consultation at hand: the others go on.
-    A lead that is closed owes nothing more but what its outcome starts, such as the revisit of a pending one.
+    A lead that is closed owes nothing more but what its outcome starts, such as the revisit of a pending one; one that
+    was not accepted owes nothing.
     """
     live: dict[tuple[str, UUID | None], list[UUID]] = {}
     for clock in running:
@@ -161,7 +162,7 @@ def changes(
                 starts.pop(key, None)
             if start is None or key not in stage_clocks:
                 continue
-            if lead.status == CLOSED and not _outlives_closing(rule):
+            if lead.status in ENDED and not _outlives_closing(rule):
                 continue
             owed_by, waiting = parties(lead, rule.owed_by)
             if start.roles and owed_by.role not in start.roles:
@@ -169,7 +170,7 @@ def changes(
             calendar = calendars(owed_by.organization_id)
             began, due_at = _span(start, rule.within, moments, calendar, now)
             starts[key] = Start(key, owed_by, waiting, began, due_at)
-    if lead.status == CLOSED:
+    if lead.status in ENDED:
         stops.extend(
             clock for (key, _), held in live.items() if not _outlives_closing(playbook.clocks[key]) for clock in held
         )

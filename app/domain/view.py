@@ -18,6 +18,11 @@ from app.domain.playbook import Playbook
 Row = Mapping[str, Any]
 
 
+def marked(shown: dict[str, Any], *, test: bool) -> dict[str, Any]:
+    """Return what hangs on a lead with the word that it is a test, where it is; of a real lead as it is."""
+    return {**shown, "test": True} if test else shown
+
+
 def stamp(at: datetime | None) -> str | None:
     """Return an RFC 3339 time in UTC with microseconds as far as they are not zero, or None."""
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")

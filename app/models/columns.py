@@ -55,9 +55,10 @@ def sealed() -> Any:  # noqa: ANN401
     return Field(sa_type=LargeBinary)
 
 
-def listed() -> Any:  # noqa: ANN401
-    """A list of texts."""
-    return Field(sa_type=ARRAY(Text))  # pyright: ignore[reportArgumentType, reportCallIssue, reportUnknownVariableType]
+def listed(*, default: str | None = None) -> Any:  # noqa: ANN401
+    """A list of texts; `default` is an SQL expression."""
+    held = {"server_default": text(default)} if default else {}
+    return Field(sa_type=ARRAY(Text), sa_column_kwargs=held)  # pyright: ignore[reportArgumentType, reportCallIssue, reportUnknownVariableType]
 
 
 def drawn() -> Any:  # noqa: ANN401

@@ -41,6 +41,7 @@ class Endpoint(SQLModel, table=True):
     version: int
     created_at: datetime = moment()
     updated_at: datetime = moment()
+    test: bool = flag()
 
 
 class Destination(SQLModel, table=True):
@@ -89,6 +90,7 @@ class Lane(SQLModel, table=True):
     open_until: datetime | None = moment()
     failures: int
     failing_since: datetime | None = moment()
+    suspended: bool = flag()
 
 
 class Delivery(SQLModel, table=True):
@@ -133,6 +135,7 @@ class Delivery(SQLModel, table=True):
     lease_until: datetime | None = moment()
     created_at: datetime = moment()
     finished_at: datetime | None = moment()
+    test: bool = flag()
 
 
 class Attempt(SQLModel, table=True):

@@ -49,10 +49,33 @@ class Organization(SQLModel, table=True):
     version: int
     created_at: datetime = moment()
     updated_at: datetime = moment()
+    not_before: datetime | None = moment()
+
+
+class Suspension(SQLModel, table=True):
+    """A partner whose suspension or return the workers have yet to see."""
+
+    __tablename__ = "suspension"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "organization_id"], [f"{SCHEMA}.organization.tenant_id", f"{SCHEMA}.organization.id"]
+        ),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    id: UUID
+    organization_id: UUID
+    queued_at: datetime = moment()
 
 
 class Client(SQLModel, table=True):
-    """A machine client of one organisation: roles decide what it may do, scopes which endpoints open."""
+    """A machine client of one organisation: roles decide what it may do, scopes which endpoints open.
+
+    `networks` are those that it may come from, any where there are none. `self_managed` marks a partner's client that
+    the partner itself made or changed: the tenant does not see it any more.
+    """
 
     __tablename__ = "client"
     __table_args__ = (
@@ -77,6 +100,8 @@ class Client(SQLModel, table=True):
     version: int
     created_at: datetime = moment()
     last_used_at: datetime | None = moment()
+    networks: list[str] = listed(default="'{}'")
+    self_managed: bool = flag()
 
 
 class ClientSecret(SQLModel, table=True):
@@ -97,6 +122,44 @@ class ClientSecret(SQLModel, table=True):
     expires_at: datetime = moment()
     created_at: datetime = moment()
     last_used_at: datetime | None = moment()
+
+
+class ClientKey(SQLModel, table=True):
+    """A public key by which a client proves who it is; at most two live ones, as of secrets."""
+
+    __tablename__ = "client_key"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(["tenant_id", "client_id"], [f"{SCHEMA}.client.tenant_id", f"{SCHEMA}.client.id"]),
+        Index("client_key_by_client", "tenant_id", "client_id"),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    id: UUID
+    client_id: UUID
+    kid: str = words()
+    jwk: dict[str, object] = document()
+    expires_at: datetime = moment()
+    created_at: datetime = moment()
+    last_used_at: datetime | None = moment()
+
+
+class SpentAssertion(SQLModel, table=True):
+    """The id of an assertion that has been accepted; kept until no process would accept it any more."""
+
+    __tablename__ = "spent_assertion"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "client_id", "jti"),
+        ForeignKeyConstraint(["tenant_id", "client_id"], [f"{SCHEMA}.client.tenant_id", f"{SCHEMA}.client.id"]),
+        Index("spent_assertion_expired", "expires_at"),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    client_id: UUID
+    jti: str = words()
+    expires_at: datetime = moment()
 
 
 class SigningKey(SQLModel, table=True):

@@ -37,6 +37,7 @@ class Event(SQLModel, table=True):
     partner_id: UUID | None
     sides: str = words()
     test: bool = flag()
+    played: bool = flag()
     data: dict[str, object] = document()
 
 
@@ -69,11 +70,11 @@ class Outbox(SQLModel, table=True):
 
 
 class Feed(SQLModel, table=True):
-    """A published body: numbered without gaps per (tenant, organisation), its bytes frozen. Kept 90 days."""
+    """A published body: numbered without gaps per (tenant, organisation, test), its bytes frozen. Kept 90 days."""
 
     __tablename__ = "feed"
     __table_args__ = (
-        PrimaryKeyConstraint("tenant_id", "organization_id", "sequence", "published_on"),
+        PrimaryKeyConstraint("tenant_id", "organization_id", "test", "sequence", "published_on"),
         Index("feed_of_lead", "tenant_id", "organization_id", "lead_id"),
         {"schema": SCHEMA, "postgresql_partition_by": "RANGE (published_on)"},
     )
@@ -91,13 +92,14 @@ class Feed(SQLModel, table=True):
 
 
 class FeedCounter(SQLModel, table=True):
-    """The last number given in one organisation's feed; written by the publisher alone."""
+    """The last number given in one organisation's feed, or in that of its tests; written by the publisher alone."""
 
     __tablename__ = "feed_counter"
-    __table_args__ = (PrimaryKeyConstraint("tenant_id", "organization_id"), {"schema": SCHEMA})
+    __table_args__ = (PrimaryKeyConstraint("tenant_id", "organization_id", "test"), {"schema": SCHEMA})
 
     tenant_id: UUID
     organization_id: UUID
+    test: bool = flag()
     last: int = big()
 
 
@@ -143,6 +145,7 @@ class LeadImport(SQLModel, table=True):
     refused: int
     started_at: datetime = moment()
     ended_at: datetime | None = moment()
+    test: bool = flag()
 
 
 class LeadImportRow(SQLModel, table=True):

@@ -10,12 +10,11 @@ from app.domain import errors
 from app.domain.events import CATALOGUE
 from app.routers.deps import Caller, Kit, Tx
 from app.routers.edge import BatonRoute, JSONBytes, document, opens
+from app.schemas.queries import EventFilter
 from app.schemas.webhooks import EventsOut
 from app.services import feed
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=BatonRoute)
-
-Types = Annotated[str | None, Query(max_length=2000, description="Event types, separated by commas; default: all.")]
 
 
 @router.get(
@@ -31,18 +30,23 @@ async def read(
     tx: Tx,
     by: Caller,
     kit: Kit,
+    wanted: Annotated[EventFilter, Query()],
     cursor: Annotated[
         str | None, Query(description="`next_cursor` of the page before; none starts at the oldest.")
     ] = None,
     limit: Annotated[int, Query(ge=1, description="At most 500; more is taken for 500.")] = feed.DEFAULT_LIMIT,
-    types: Types = None,
 ) -> JSONBytes:
     """Your organisation's events in the order of their sequence, the same bytes as the webhooks.
 
     Keep `next_cursor` and ask again with it, for as long as you like: nothing is missed, nothing comes twice.
     """
-    page = await feed.read(tx, by, kit, cursor, limit, _read_types(types))
-    asked = {"limit": limit, **({"types": types} if types else {}), "cursor": page.next_cursor}
+    page = await feed.read(tx, by, kit, cursor, limit, feed.Asked(_read_types(wanted.types), wanted.test))
+    asked = {
+        "limit": limit,
+        **({"types": wanted.types} if wanted.types else {}),
+        **({"test": "true"} if wanted.test else {}),
+        "cursor": page.next_cursor,
+    }
     link = f'<{request.url.path}?{urlencode(asked)}>; rel="next"'
     tail = to_json({"next_cursor": page.next_cursor, "has_more": page.has_more})
     return JSONBytes(b'{"items":[' + b",".join(page.bodies) + b"]," + tail[1:], headers={"Link": link})

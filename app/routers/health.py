@@ -5,8 +5,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from app.db.session import Database
 from app.domain.errors import OverloadedError
-from app.routers.edge import BatonRoute, JSONBytes, document, public
+from app.routers.edge import BatonRoute, Gate, JSONBytes, document, public
 from app.schemas.operations import HealthOut
+from app.services.limiter import Limiter
 
 router = APIRouter(tags=["operations"], route_class=BatonRoute)
 
@@ -38,9 +39,20 @@ async def ready(request: Request) -> JSONBytes:
 async def metrics(request: Request) -> Response:
     """Prometheus text: what this process is doing now."""
     database: Database = request.app.state.database
+    limiter: Limiter = request.app.state.limiter
+    gate: Gate = request.app.state.gate
     lines = [
         "# HELP baton_pool_connections Open database connections of this process by login.",
         "# TYPE baton_pool_connections gauge",
         *(f'baton_pool_connections{{login="{login}"}} {size}' for login, size in database.open_connections().items()),
+        "# HELP baton_rate_limited_total Requests refused with 429 by policy.",
+        "# TYPE baton_rate_limited_total counter",
+        *(f'baton_rate_limited_total{{policy="{name.value}"}} {count}' for name, count in limiter.refusals.items()),
+        "# HELP baton_rate_uncounted_total Times that the database could not count requests.",
+        "# TYPE baton_rate_uncounted_total counter",
+        f"baton_rate_uncounted_total {limiter.failures}",
+        "# HELP baton_places_refused_total Requests refused with 503 because their tenant had all of its places taken.",
+        "# TYPE baton_places_refused_total counter",
+        f"baton_places_refused_total {gate.refusals}",
     ]
     return PlainTextResponse("\n".join(lines) + "\n")

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from app.db.session import Transaction
 from app.domain import errors
 from app.domain.actor import Actor
+from app.domain.limits import Policy
 from app.routers.deps import Caller, Kit, Tx
 from app.routers.edge import (
     BatonRoute,
@@ -70,7 +71,8 @@ def _means(held: kit.Kit, *, update: bool) -> Means:
 )
 @opens(
     "leads:write",
-    max_body=64 * _MIB,
+    max_body=5 * _MIB,
+    policy=Policy.BULK,
     body=BodyKind.STREAM,
     takes=("application/x-ndjson", "application/ndjson", "text/csv"),
 )

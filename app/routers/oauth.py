@@ -10,9 +10,12 @@ from starlette.responses import Response
 from app.db.session import Identity, Login, Transaction
 from app.domain.access import Scope
 from app.domain.errors import BatonError
-from app.routers.edge import BodyKind, JSONBytes, Store, public
-from app.routers.oauth_wire import MAX_FORM, NO_CACHE, Credentials, Form, OAuthRoute
+from app.domain.limits import Policy
+from app.routers.edge import BodyKind, CallerAddress, JSONBytes, Store, public
+from app.routers.oauth_claim import claimed_client
+from app.routers.oauth_wire import MAX_FORM, METHODS, NO_CACHE, Form, GivenProof, OAuthRoute
 from app.schemas.identity import IntrospectionOut, KeySetOut, MetadataOut, OAuthErrorOut, TokenOut
+from app.security.signing_keys import ALGORITHM
 from app.security.tokens import Claims
 from app.services import tokens
 from app.services.issuer import Issuer
@@ -21,7 +24,7 @@ from app.services.tokens import Refusal, TokenRefusedError
 router = APIRouter(route_class=OAuthRoute, tags=["oauth"])
 
 _FORM: Final = ("application/x-www-form-urlencoded",)
-_METHODS: Final = ["client_secret_basic", "client_secret_post"]
+_ENDPOINTS: Final = ("token", "revocation", "introspection")
 _CACHED: Final = {"Cache-Control": "public, max-age=300"}
 _OWN_PROOF: Final = "the client proves who it is in the request itself"
 _PUBLISHED: Final = "published for everybody who verifies tokens"
@@ -33,7 +36,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def _form(required: tuple[str, ...], *optional: str) -> dict[str, Any]:
-    names = (*required, *optional, "client_id", "client_secret")
+    names = (*required, *optional, "client_id", "client_secret", "client_assertion", "client_assertion_type")
     fields = {name: {"type": "string"} for name in names}
     schema = {"type": "object", "required": list(required), "properties": fields}
     return {"requestBody": {"required": True, "content": {_FORM[0]: {"schema": schema}}}}
@@ -57,10 +60,10 @@ CurrentIssuer = Annotated[Issuer, Depends(current_issuer)]
 AuthTx = Annotated[Transaction, Depends(auth_transaction, scope="function")]
 
 
-async def read_known(_: CurrentIssuer, tx: AuthTx, given: Credentials) -> tokens.Known:
+async def read_known(_: CurrentIssuer, tx: AuthTx, proof: GivenProof, address: CallerAddress) -> tokens.Known:
     """Return the client that the request proves to come from."""
     # The issuer comes first: it may need a connection of the same pool, of which this then holds none yet.
-    return await tokens.authenticate(tx, *given)
+    return await tokens.authenticate(tx, proof, address)
 
 
 Known = Annotated[tokens.Known, Depends(read_known)]
@@ -98,7 +101,7 @@ GivenToken = Annotated[Claims | None, Depends(read_token)]
     openapi_extra=_form(("grant_type",), "scope"),
     dependencies=[Depends(read_grant_type)],
 )
-@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM)
+@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM, policy=Policy.TOKEN, claimed=claimed_client)
 async def issue_token(form: Form, known: Known, issuer: CurrentIssuer) -> JSONBytes:
     """Issue an access token of 10 minutes for one client, for all of its scopes or those of `scope`."""
     granted = tokens.grant(known, form.get("scope"), issuer.sign)
@@ -119,7 +122,7 @@ async def issue_token(form: Form, known: Known, issuer: CurrentIssuer) -> JSONBy
     responses=_REFUSALS,
     openapi_extra=_form(("token",), "token_type_hint"),
 )
-@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM)
+@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM, policy=Policy.DEFAULT, claimed=claimed_client)
 async def revoke_token(tx: AuthTx, known: Known, claims: GivenToken, issuer: CurrentIssuer) -> Response:
     """Revoke one of the client's own tokens, everywhere within 30 s. Answers 200 for any other text, too (RFC 7009)."""
     if claims is not None and await tokens.revoke(tx, known, claims):
@@ -135,7 +138,7 @@ async def revoke_token(tx: AuthTx, known: Known, claims: GivenToken, issuer: Cur
     responses=_REFUSALS,
     openapi_extra=_form(("token",), "token_type_hint"),
 )
-@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM)
+@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM, policy=Policy.DEFAULT, claimed=claimed_client)
 async def introspect_token(known: Known, claims: GivenToken) -> JSONBytes:
     """Tell whether a token of the client's own organisation holds, and what it says (RFC 7662)."""
     return JSONBytes(tokens.introspect(known, claims, now=time.time()) if claims else {"active": False})
@@ -172,7 +175,6 @@ def _metadata(url: str) -> dict[str, object]:
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
         "scopes_supported": [scope.value for scope in Scope],
-        "token_endpoint_auth_methods_supported": _METHODS,
-        "revocation_endpoint_auth_methods_supported": _METHODS,
-        "introspection_endpoint_auth_methods_supported": _METHODS,
+        **{f"{name}_endpoint_auth_methods_supported": list(METHODS) for name in _ENDPOINTS},
+        **{f"{name}_endpoint_auth_signing_alg_values_supported": [ALGORITHM] for name in _ENDPOINTS},
     }

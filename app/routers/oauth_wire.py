@@ -1,5 +1,6 @@
 """The wire form of the OAuth endpoints: forms, client credentials, and errors by RFC 6749, not problem documents."""
 
+import time
 from base64 import b64decode
 from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
@@ -13,10 +14,13 @@ from starlette.responses import Response
 from app.domain.errors import BatonError
 from app.routers import problems
 from app.routers.edge import BatonRoute, CurrentExchange, JSONBytes, RawBody
-from app.services.tokens import Refusal, TokenRefusedError
+from app.security.tokens import client_named_by
+from app.services.tokens import AssertionProof, Proof, Refusal, SecretProof, TokenRefusedError
 
 MAX_FORM: Final = 16 * 1024  # bytes; a client assertion has 4 KiB at most
 MAX_FIELDS: Final = 32
+METHODS: Final = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 # Section 5.2: all but a client that could not be authenticated is 400.
 _STATUS: Final[Mapping[Refusal, int]] = MappingProxyType(dict.fromkeys(Refusal, 400) | {Refusal.INVALID_CLIENT: 401})
@@ -25,7 +29,7 @@ NO_CACHE: Final[Mapping[str, str]] = MappingProxyType({"Pragma": "no-cache"})
 
 
 class OAuthRoute(BatonRoute):
-    """A route whose refusals are errors of RFC 6749, those of the edge included; a failure of Baton stays a problem."""
+    """A route whose refusals are errors of RFC 6749, those of the edge included. A limit stays a problem."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the pipeline of the edge with the refusals translated."""
@@ -38,7 +42,7 @@ class OAuthRoute(BatonRoute):
                 return _error(refusal.code, refusal.description, _STATUS[refusal.code])
             except BatonError as refusal:
                 status = problems.KINDS[refusal.slug].status
-                if status >= 500:
+                if status >= 500 or status in {408, 429}:  # RFC 6749 has no code for these
                     raise
                 return _error(Refusal.INVALID_REQUEST, refusal.detail, 413 if status == 413 else 400)
 
@@ -72,25 +76,39 @@ async def read_form(body: RawBody) -> dict[str, str]:
 Form = Annotated[dict[str, str], Depends(read_form)]
 
 
-async def read_credentials(current: CurrentExchange, form: Form) -> tuple[str, str]:
-    """Return client id and secret from where they stand: the Authorization header or the form, never both (2.3)."""
+async def read_proof(request: Request, current: CurrentExchange, form: Form) -> Proof:
+    """Return how the client says who it is: by the Authorization header or by the form, never in two ways (2.3)."""
     header = current.headers.get(b"authorization")
     if b"authorization" in current.repeated:
         raise _refused("A request carries one credential, not two.")
     proofs = [header, form.get("client_secret"), form.get("client_assertion")]
     if sum(proof is not None for proof in proofs) > 1:
         raise _refused("A client authenticates in one way, not in two.")
-    if header is None:
-        if "client_id" not in form or "client_secret" not in form:
-            raise TokenRefusedError(Refusal.INVALID_CLIENT, "Authenticate with client_secret_basic or _post.")
-        return form["client_id"], form["client_secret"]
-    client_id, secret = _basic(header)
-    if form.get("client_id", client_id) != client_id:
-        raise _refused("The form names another client than the Authorization header.")
-    return client_id, secret
+    if header is not None:
+        client_id, secret = _basic(header)
+        proof: Proof = SecretProof(client_id, secret)
+    elif "client_assertion" in form or "client_assertion_type" in form:
+        proof = _assertion(form, request.app.state.issuer.url)
+    elif "client_id" in form and "client_secret" in form:
+        proof = SecretProof(form["client_id"], form["client_secret"])
+    else:
+        raise TokenRefusedError(Refusal.INVALID_CLIENT, f"Authenticate by one of {', '.join(METHODS)}.")
+    if form.get("client_id", proof.client_id) != proof.client_id:
+        raise _refused("The form names another client than its credential.")
+    return proof
 
 
-Credentials = Annotated[tuple[str, str], Depends(read_credentials)]
+GivenProof = Annotated[Proof, Depends(read_proof)]
+
+
+def _assertion(form: Mapping[str, str], issuer: str) -> AssertionProof:
+    """Read an assertion (RFC 7523, section 2.2); who signed it, says only the key."""
+    if "client_assertion" not in form or "client_assertion_type" not in form:
+        raise _refused("client_assertion and client_assertion_type go together.")
+    if form["client_assertion_type"] != ASSERTION_TYPE:
+        raise _refused(f"The one client_assertion_type is {ASSERTION_TYPE}.")
+    assertion = form["client_assertion"]
+    return AssertionProof(client_named_by(assertion) or "", assertion, issuer, time.time())
 
 
 def _basic(header: bytes) -> tuple[str, str]:

@@ -1,36 +1,32 @@
-"""Partners, machine clients and their secrets: what an admin of the tenant's own organisation manages."""
+"""Partners and their first clients: what an admin of the tenant's own organisation manages."""
 
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request
-from starlette.responses import Response
 
 from app.domain import ids
 from app.domain.access import refuse_unless_administrator
 from app.domain.actor import Actor
 from app.domain.errors import ConflictError, InvalidCursorError, NotFoundError, NotPermittedError, ValidationFailedError
+from app.domain.versions import Shown
 from app.routers.edge import BatonRoute, Caller, IfMatch, JSONBytes, Tx, document, opens
 from app.routers.paging import Listed, answer
 from app.schemas.identity import (
     ClientIn,
-    ClientOut,
-    ClientPatch,
     ClientsOut,
     NewClientOut,
-    NewSecretOut,
     PartnerIn,
     PartnerOut,
     PartnerPatch,
     PartnersOut,
-    SecretIn,
 )
-from app.services import organizations
+from app.services import clients, organizations
 
 router = APIRouter(prefix="/v1", route_class=BatonRoute, tags=["partners and clients"])
 
 SCOPES: Final = ("partners:manage", "admin")
-_PATCHES: Final = ("application/merge-patch+json", "application/json")
+PATCHES: Final = ("application/merge-patch+json", "application/json")
 _LISTS: Final = document(NotPermittedError, InvalidCursorError)
 _READS: Final = document(NotPermittedError, NotFoundError)
 _WRITES: Final = document(NotPermittedError, NotFoundError, ValidationFailedError)
@@ -54,19 +50,11 @@ async def partner_id(_: Admin, partner: Annotated[str, Path(description="`org_â€
     return found
 
 
-async def client_id(_: Admin, client: Annotated[str, Path(description="`cli_â€¦`")]) -> UUID:
-    """Return the client that the path names."""
-    found = ids.read(ids.Prefix.CLIENT, client)
-    if found is None:
-        raise NotFoundError("There is no such client.")
-    return found
-
-
 PartnerId = Annotated[UUID, Depends(partner_id)]
-ClientId = Annotated[UUID, Depends(client_id)]
 
 
-def _answer(shown: organizations.Shown, location: str | None = None) -> JSONBytes:
+def answer_shown(shown: Shown, location: str | None = None) -> JSONBytes:
+    """Return an object with its ETag: 201 where it is new and stands at `location`, else 200."""
     headers = {"ETag": f'"{shown.version}"'}
     return (
         JSONBytes(shown.body, 201, headers | {"Location": location})
@@ -93,21 +81,24 @@ async def list_partners(request: Request, by: Admin, tx: Tx, wanted: Listed) -> 
 async def create_partner(body: PartnerIn, by: Admin, tx: Tx) -> JSONBytes:
     """Create a partner organisation; give it clients next."""
     shown = await organizations.create_partner(tx, by, body)
-    return _answer(shown, f"/v1/partners/{shown.body['id']}")
+    return answer_shown(shown, f"/v1/partners/{shown.body['id']}")
 
 
 @router.get("/partners/{partner}", operation_id="get_partner", response_model=PartnerOut, responses=_READS)
 @opens(*SCOPES)
 async def read_partner(partner: PartnerId, by: Admin, tx: Tx) -> JSONBytes:
     """Read one partner."""
-    return _answer(await organizations.read_partner(tx, by, partner))
+    return answer_shown(await organizations.read_partner(tx, by, partner))
 
 
 @router.patch("/partners/{partner}", operation_id="patch_partner", response_model=PartnerOut, responses=_WRITES)
-@opens(*SCOPES, takes=_PATCHES)
+@opens(*SCOPES, takes=PATCHES)
 async def change_partner(partner: PartnerId, body: PartnerPatch, by: Admin, tx: Tx, tag: IfMatch) -> JSONBytes:
-    """Rename, suspend or reactivate a partner. A suspension is felt everywhere within 30 seconds."""
-    return _answer(await organizations.change_partner(tx, by, partner, body, tag))
+    """Rename, suspend or reactivate a partner. A suspension is felt everywhere within 30 seconds.
+
+    While it lasts, the partner's webhooks wait; none is lost, they follow once it is active again.
+    """
+    return answer_shown(await organizations.change_partner(tx, by, partner, body, tag))
 
 
 @router.get(
@@ -118,8 +109,8 @@ async def change_partner(partner: PartnerId, body: PartnerPatch, by: Admin, tx: 
 )
 @opens(*SCOPES)
 async def list_partner_clients(request: Request, partner: PartnerId, by: Admin, tx: Tx, wanted: Listed) -> JSONBytes:
-    """List the clients of a partner, the oldest first."""
-    return answer(request, await organizations.list_clients(tx, by, partner, wanted))
+    """List the clients of a partner that the tenant manages, the oldest first; the partner's own are its own affair."""
+    return answer(request, await clients.list_clients(tx, by, partner, wanted))
 
 
 @router.post(
@@ -131,62 +122,9 @@ async def list_partner_clients(request: Request, partner: PartnerId, by: Admin, 
 )
 @opens(*SCOPES, redact=("client_secret",))
 async def create_partner_client(partner: PartnerId, body: ClientIn, by: Admin, tx: Tx) -> JSONBytes:
-    """Create a client of a partner, in the roles `partner`, `manager` or `admin`; its secret is shown this once."""
-    shown = await organizations.create_client(tx, by, partner, body)
-    return _answer(shown, f"/v1/clients/{shown.body['client_id']}")
+    """Create a client of a partner: its first admin, which then manages the others. Its secret is shown this once.
 
-
-@router.get("/clients", operation_id="list_clients", response_model=ClientsOut, responses=_LISTS)
-@opens(*SCOPES)
-async def list_clients(request: Request, by: Admin, tx: Tx, wanted: Listed) -> JSONBytes:
-    """List the clients of the tenant's own organisation, the oldest first."""
-    return answer(request, await organizations.list_clients(tx, by, by.tenant_id, wanted))
-
-
-@router.post(
-    "/clients",
-    status_code=201,
-    operation_id="create_client",
-    response_model=NewClientOut,
-    responses=document(NotPermittedError, ValidationFailedError),
-)
-@opens(*SCOPES, redact=("client_secret",))
-async def create_client(body: ClientIn, by: Admin, tx: Tx) -> JSONBytes:
-    """Create a client of the tenant's own organisation, in any role but `partner`; its secret is shown this once."""
-    shown = await organizations.create_client(tx, by, by.tenant_id, body)
-    return _answer(shown, f"/v1/clients/{shown.body['client_id']}")
-
-
-@router.get("/clients/{client}", operation_id="get_client", response_model=ClientOut, responses=_READS)
-@opens(*SCOPES)
-async def read_client(client: ClientId, by: Admin, tx: Tx) -> JSONBytes:
-    """Read one client, of a partner or of the tenant's own organisation."""
-    return _answer(await organizations.read_client(tx, by, client))
-
-
-@router.patch("/clients/{client}", operation_id="patch_client", response_model=ClientOut, responses=_CHANGES)
-@opens(*SCOPES, takes=_PATCHES)
-async def change_client(client: ClientId, body: ClientPatch, by: Admin, tx: Tx, tag: IfMatch) -> JSONBytes:
-    """Change what a client may do, suspend or reactivate it; tokens that say otherwise end within 30 seconds."""
-    return _answer(await organizations.change_client(tx, by, client, body, tag))
-
-
-@router.delete("/clients/{client}", status_code=204, operation_id="delete_client", responses=_CHANGES)
-@opens(*SCOPES)
-async def delete_client(client: ClientId, by: Admin, tx: Tx, tag: IfMatch) -> Response:
-    """End a client for good, with its secrets at once and its tokens within 30 seconds."""
-    await organizations.delete_client(tx, by, client, tag)
-    return Response(status_code=204)
-
-
-@router.post(
-    "/clients/{client}/secrets",
-    status_code=201,
-    operation_id="create_secret",
-    response_model=NewSecretOut,
-    responses=_WRITES,
-)
-@opens(*SCOPES, redact=("client_secret",))
-async def add_secret(client: ClientId, body: SecretIn, by: Admin, tx: Tx) -> JSONBytes:
-    """Give a client a further secret, shown this once. Of two live ones the older ends."""
-    return JSONBytes(await organizations.add_secret(tx, by, client, body), 201)
+    Whatever an admin of the partner changes or makes is from then on seen and managed by the partner alone.
+    """
+    shown = await clients.create_client(tx, by, partner, body)
+    return answer_shown(shown, f"/v1/clients/{shown.body['client_id']}")

@@ -112,6 +112,13 @@ KINDS: Final[Mapping[str, Kind]] = {
         "Accept one of the media types in `produces`.",
         "`produces` にある形式のいずれかを Accept に指定してください。",
     ),
+    "request-timeout": Kind(
+        408,
+        "The body did not arrive in time",
+        "本文が時間内に届きませんでした",
+        "Send the whole body within 10 seconds, a stream without a pause of 10 seconds; then send the request again.",
+        "本文は 10 秒以内に送り終えてください。ストリームでは 10 秒以上途切れないようにし、もう一度送ってください。",
+    ),
     "conflict": Kind(
         409,
         "The state of the object does not allow this",
@@ -271,8 +278,10 @@ KINDS: Final[Mapping[str, Kind]] = {
         429,
         "Too many requests",
         "リクエストが多すぎます",
-        "Wait as long as Retry-After says.",
-        "Retry-After の時間だけ待ってください。",
+        "Wait as long as Retry-After says and spread requests out. RateLimit shows what is left, RateLimit-Policy how "
+        "many requests a minute the client may send; an administrator can raise that for the client.",
+        "Retry-After の時間だけ待ち、送信間隔を空けてください。残りは RateLimit、1 分あたりの上限は RateLimit-Policy に"
+        "示されます。上限は管理者がクライアントごとに引き上げられます。",
     ),
     "headers-too-large": Kind(
         431,

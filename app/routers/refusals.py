@@ -43,6 +43,12 @@ class MethodNotAllowedError(HttpRefusalError):
     slug = "method-not-allowed"
 
 
+class SlowBodyError(HttpRefusalError):
+    """The body takes longer to arrive than anyone waits for it."""
+
+    slug = "request-timeout"
+
+
 class UriTooLongError(HttpRefusalError):
     """Path and query are longer than any that Baton hands out."""
 

@@ -60,6 +60,7 @@ async def delivery_id(delivery: Annotated[str, Path(description="`dlv_…`")]) -
 
 Endpoint = Annotated[UUID, Depends(endpoint_id)]
 Delivery = Annotated[UUID, Depends(delivery_id)]
+Tests = Annotated[bool, Query(description="Those for test leads instead; a test client sees no others.")]
 
 
 @router.post(
@@ -84,9 +85,16 @@ async def create(body: EndpointIn, tx: Tx, by: Caller, kit: Kit) -> JSONBytes:
     response_model=EndpointsOut,
 )
 @opens(_SCOPE)
-async def list_endpoints(request: Request, tx: Tx, by: Caller, kit: Kit, wanted: Listed) -> JSONBytes:
+async def list_endpoints(
+    request: Request,
+    tx: Tx,
+    by: Caller,
+    kit: Kit,
+    wanted: Listed,
+    test: Tests = False,
+) -> JSONBytes:
     """Your organisation's endpoints, the oldest first."""
-    return answer(request, await endpoints.page(tx, by, kit, wanted))
+    return answer(request, await endpoints.page(tx, by, kit, wanted, tests=test))
 
 
 @router.get(

@@ -51,6 +51,12 @@ class Out(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class OfLead(Out):
+    """What hangs on a lead."""
+
+    test: bool = Field(False, description="True where it is a test lead; absent otherwise.")
+
+
 def _has_zone(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs a zone, such as Z or +09:00")

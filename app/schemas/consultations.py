@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from app.schemas.base import Code, In, Moment, Out, Prose
+from app.schemas.base import Code, In, Moment, OfLead, Out, Prose
 from app.schemas.lists import ClockParty
 
 _PURPOSE = "More customers who chose well. / 納得して選んだ顧客を増やす。"
@@ -44,7 +44,7 @@ class ConsultationDecision(Out):
     at: Moment
 
 
-class ConsultationOut(Out):
+class ConsultationOut(OfLead):
     """A consultation; both sides see the same. The purpose stands first: it is what asks, not a role."""
 
     purpose: str = Field(examples=[_PURPOSE])

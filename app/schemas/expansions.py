@@ -2,14 +2,14 @@
 
 from typing import Literal
 
-from app.schemas.base import Moment, Out
+from app.schemas.base import Moment, OfLead, Out
 from app.schemas.handovers import HandoverOut
 from app.schemas.leads import Company, LeadOut
 from app.schemas.lists import ActivityOut, ClockOut, ListedHandover, NoteOut
 from app.schemas.outcomes import OutcomeOut
 
 
-class PostedNote(Out):
+class PostedNote(OfLead):
     """A note that was just added."""
 
     id: str
@@ -21,7 +21,7 @@ class PostedNote(Out):
     created_at: Moment
 
 
-class LoggedActivity(Out):
+class LoggedActivity(OfLead):
     """An activity that was just logged."""
 
     id: str

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from app.schemas.base import Code, In, LabelledReason, Line, Metadata, Moment, Out, Prose, Url
+from app.schemas.base import Code, In, LabelledReason, Line, Metadata, Moment, OfLead, Out, Prose, Url
 
 
 class Meeting(In):
@@ -100,7 +100,7 @@ class HandoverDecision(Out):
     at: Moment
 
 
-class HandoverOut(Out):
+class HandoverOut(OfLead):
     """A handover; both sides see the same."""
 
     id: str

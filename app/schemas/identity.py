@@ -1,10 +1,12 @@
 """The wire contracts of identity: tokens, partners, clients, secrets, and what a caller learns about itself."""
 
+from ipaddress import IPv6Network, ip_network
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from app.domain.access import Role, Scope
+from app.domain.access import LIVE_KEYS, MAX_NETWORKS, Role, Scope
+from app.domain.limits import MOST_PER_MINUTE
 from app.schemas.base import In, Line, Moment, Out
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -62,6 +64,9 @@ class MetadataOut(Out):
     token_endpoint_auth_methods_supported: list[str]
     revocation_endpoint_auth_methods_supported: list[str]
     introspection_endpoint_auth_methods_supported: list[str]
+    token_endpoint_auth_signing_alg_values_supported: list[str]
+    revocation_endpoint_auth_signing_alg_values_supported: list[str]
+    introspection_endpoint_auth_signing_alg_values_supported: list[str]
 
 
 class KeyOut(Out):
@@ -82,6 +87,27 @@ class KeySetOut(Out):
     keys: list[KeyOut]
 
 
+PerMinute = Annotated[int, Field(ge=1, le=MOST_PER_MINUTE, examples=[12000])]
+
+
+class LimitsPatch(In):
+    """Requests a minute: as many at once, then evenly. Null goes back to what holds without a figure of its own."""
+
+    default: PerMinute | None = Field(default=None, description="To read.")
+    write: PerMinute | None = Field(default=None, description="All that is no GET.")
+    bulk: PerMinute | None = Field(default=None, description="Imports.")
+    token: PerMinute | None = Field(default=None, description="Access tokens.")
+
+
+class LimitsOut(Out):
+    """Requests a minute; null where the partner's figure holds, or that of the installation (`RateLimit-Policy`)."""
+
+    default: int | None
+    write: int | None
+    bulk: int | None
+    token: int | None
+
+
 class PartnerIn(In):
     """A vendor."""
 
@@ -90,10 +116,14 @@ class PartnerIn(In):
 
 
 class PartnerPatch(In):
-    """What may change of a vendor. Suspending it ends its tokens within 30 seconds."""
+    """What may change of a vendor. Suspending it ends its tokens within 30 seconds.
+
+    `limits` hold for each of its clients that has no figure of its own, from its next lease of 30 seconds on.
+    """
 
     name: Line = Field(default_factory=str)
     status: Status = Field(default_factory=lambda: "active")
+    limits: LimitsPatch = Field(default_factory=LimitsPatch)
 
 
 class PartnerOut(Out):
@@ -103,6 +133,7 @@ class PartnerOut(Out):
     key: str
     name: str
     status: Status
+    limits: LimitsOut
     created_at: Moment
     updated_at: Moment
 
@@ -114,29 +145,77 @@ class PartnersOut(Out):
     next_cursor: str | None
 
 
+def _network(text: str) -> str:
+    network = ip_network(text)
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
+        raise ValueError("an IPv4 network is written as such")
+    return str(network)
+
+
+Networks = Annotated[
+    list[Annotated[str, StringConstraints(max_length=50), AfterValidator(_network)]],
+    Field(
+        max_length=MAX_NETWORKS,
+        description="Where the client may come from, in CIDR notation; from anywhere where there are none.",
+        examples=[["203.0.113.0/24", "2001:db8::/48"]],
+    ),
+]
+Coordinate = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
+class PublicJwkIn(In):
+    """The public JWK (RFC 7517) of an ES256 key; one that holds the private half is refused."""
+
+    kty: Literal["EC"]
+    crv: Literal["P-256"]
+    x: Coordinate = Field(examples=["MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4"])
+    y: Coordinate = Field(examples=["4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"])
+    kid: Annotated[str, StringConstraints(max_length=255)] | None = None
+    use: Literal["sig"] | None = None
+    alg: Literal["ES256"] | None = None
+
+
 class ClientIn(In):
-    """A machine client. Without `scopes` it has those of its roles; a test client works on test leads alone."""
+    """A machine client. Without `scopes` it has those of its roles, as far as the caller has them itself.
+
+    A test client works on test leads alone. With `keys` it authenticates by `private_key_jwt` and gets no secret.
+    """
 
     name: Line
     roles: Roles
     scopes: Scopes | None = None
     test: bool = False
+    networks: Networks = Field(default_factory=list)
+    keys: list[PublicJwkIn] = Field(default_factory=list[PublicJwkIn], max_length=LIVE_KEYS)
 
 
 class ClientPatch(In):
-    """What may change of a client. Another set of roles or scopes, or a suspension, ends its tokens within 30 s."""
+    """What may change of a client. Other roles, scopes or networks, or a suspension, end its tokens within 30 s.
+
+    `limits` are the tenant's to set; they hold within 30 seconds.
+    """
 
     name: Line = Field(default_factory=str)
     roles: Roles = Field(default_factory=set[Role])
     scopes: Scopes = Field(default_factory=set[Scope])
     status: Status = Field(default_factory=lambda: "active")
+    networks: Networks = Field(default_factory=list)
+    limits: LimitsPatch = Field(default_factory=LimitsPatch)
 
 
 class SecretIn(In):
     """A further secret. A client has two live ones at most: a third ends the oldest, `end_others` ends all others."""
 
     expires_at: Moment | None = Field(None, description="At most 365 days ahead, which is also the default.")
-    end_others: bool = Field(False, description="For a secret that leaked: also ends the client's tokens.")
+    end_others: bool = Field(False, description="For one that leaked: ends all its keys and tokens, too.")
+
+
+class KeyIn(In):
+    """A further public key. A client has two live ones at most: a third ends the oldest."""
+
+    jwk: PublicJwkIn
+    expires_at: Moment | None = Field(None, description="At most 365 days ahead, which is also the default.")
+    end_others: bool = Field(False, description="For one that leaked: ends all other keys, secrets and tokens.")
 
 
 class SecretOut(Out):
@@ -146,6 +225,19 @@ class SecretOut(Out):
     created_at: Moment
     expires_at: Moment
     last_used_at: Moment | None
+
+
+class ClientKeyOut(SecretOut):
+    """A registered public key; `kid` is its thumbprint (RFC 7638)."""
+
+    id: str = Field(examples=["key_mfrggzdfmztwq2lknnwg23tpob"])
+    kid: str
+
+
+class NewKeyOut(ClientKeyOut):
+    """A public key that has just been registered."""
+
+    client_id: str
 
 
 class ClientOut(Out):
@@ -158,7 +250,13 @@ class ClientOut(Out):
     scopes: list[Scope]
     test: bool
     status: Status
+    networks: list[str]
+    limits: LimitsOut
+    managed_by: Literal["internal", "partner"] = Field(
+        description="A client that its partner made or changed is the partner's own: the tenant does not see it."
+    )
     secrets: list[SecretOut]
+    keys: list[ClientKeyOut]
     created_at: Moment
     last_used_at: Moment | None
 
@@ -171,7 +269,7 @@ class ClientsOut(Out):
 
 
 class NewClientOut(ClientOut):
-    """A new client. The secret is shown this once; in a replay it is null."""
+    """A new client. The secret is shown this once; it is null in a replay, and for a client that began with keys."""
 
     client_secret: str | None
 

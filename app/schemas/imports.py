@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from app.schemas.base import Moment, Out
+from app.schemas.base import Moment, OfLead, Out
 
 
-class ImportCounts(Out):
+class ImportCounts(OfLead):
     """How many rows an import took, and what became of them."""
 
     id: str

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from app.schemas.base import Moment, Out
+from app.schemas.base import Moment, OfLead, Out
 from app.schemas.handovers import HandoverOut
 from app.schemas.leads import LeadOut
 
@@ -19,7 +19,7 @@ class LeadPage(_Page):
     items: list[LeadOut]
 
 
-class NoteOut(Out):
+class NoteOut(OfLead):
     """A note; `metadata` is what the caller's organisation keeps on it."""
 
     id: str
@@ -38,7 +38,7 @@ class NotePage(_Page):
     items: list[NoteOut]
 
 
-class ActivityOut(Out):
+class ActivityOut(OfLead):
     """An activity; `metadata` is what the caller's organisation keeps on it."""
 
     id: str
@@ -71,7 +71,7 @@ class HandoverPage(_Page):
     items: list[ListedHandover]
 
 
-class TimelineEntry(Out):
+class TimelineEntry(OfLead):
     """An event of the ledger: ids, codes, numbers and times, never free text."""
 
     id: str
@@ -87,7 +87,7 @@ class TimelinePage(_Page):
     items: list[TimelineEntry]
 
 
-class OwnershipLink(Out):
+class OwnershipLink(OfLead):
     """One owner of the chain, by organisation and role."""
 
     n: int
@@ -127,7 +127,7 @@ class ClockParty(Out):
     role: str
 
 
-class ClockOut(Out):
+class ClockOut(OfLead):
     """What is owed on a lead, by whom and to whom."""
 
     id: str

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from app.schemas.base import Code, Day, In, LabelledReason, Line, Moment, Money, Out, Prose, StatedBy
+from app.schemas.base import Code, Day, In, LabelledReason, Line, Moment, Money, OfLead, Prose, StatedBy
 
 
 class OutcomeIn(In):
@@ -69,7 +69,7 @@ class AssignIn(In):
     assignee: Line
 
 
-class OutcomeOut(Out):
+class OutcomeOut(OfLead):
     """An outcome in its last version; both sides see the same."""
 
     id: str
@@ -91,7 +91,7 @@ class OutcomeOut(Out):
     contested_at: Moment | None = Field(None, description="When the partner contested it.")
 
 
-class FeedbackOut(Out):
+class FeedbackOut(OfLead):
     """Interim feedback on a handover."""
 
     id: str

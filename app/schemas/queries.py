@@ -63,3 +63,12 @@ class EscalationFilter(BaseModel):
 
     status: Literal["open", "acknowledged", "resolved"] | None = None
     test: bool = Field(False, description="Those of test leads instead; a test client sees no others.")
+
+
+class EventFilter(BaseModel):
+    """Which events of the feed."""
+
+    types: str | None = Field(None, max_length=2000, description="Event types, separated by commas; default: all.")
+    test: bool = Field(
+        False, description="The feed of test leads, with a sequence of its own; a test client reads no other."
+    )

@@ -47,6 +47,9 @@ class EndpointIn(In):
     ordering: Ordering = Field(
         "none", description="`lead`: one delivery of a lead at a time, in order; a failing one holds back its lead."
     )
+    test: bool = Field(
+        False, description="Gets the events of test leads, and no others; so are all endpoints of test clients."
+    )
 
 
 class EndpointPatch(In):
@@ -95,6 +98,7 @@ class EndpointOut(Out):
     public_key: str | None = Field(description="`whpk_…`, of `v1a` only.")
     rate: int | None
     ordering: str
+    test: bool = Field(description="Gets the events of test leads, and no others.")
     status: Literal["pending", "active", "disabled"] = Field(
         description="`pending` until its first signed `endpoint.test` was answered with 2xx; deliveries wait."
     )
@@ -137,6 +141,7 @@ class DeliveryFilter(BaseModel):
     destination_id: Annotated[str, Field(max_length=40)] | None = None
     state: DeliveryState | None = None
     type: Annotated[str, Field(max_length=64)] | None = None
+    test: bool = Field(False, description="Those about test leads instead; a test client sees no others.")
 
 
 class AttemptOut(Out):
@@ -161,6 +166,7 @@ class DeliveryOut(Out):
     destination_id: str | None
     webhook_id: str = Field(description="The `webhook-id` header: the same at every attempt.")
     type: str
+    test: bool = Field(description="To an endpoint for test leads.")
     sequence: int | None
     state: DeliveryState
     parked: bool = Field(description="Its endpoint is not active: it waits until it is.")

@@ -1,4 +1,6 @@
-"""Owns the text form of client secrets, their digest and their comparison. Never stores or logs a secret.
+"""Owns the text form of client secrets, their digest and comparison, and from where credentials hold.
+
+Never stores or logs a secret.
 
 `bt_cs_<secret id, 26>_<secret, 43><checksum, 6>`, which a scanner finds by `bt_cs_[a-z2-7]{26}_[0-9A-Za-z]{49}`. The
 checksum tells a secret from a look-alike without asking the database. A plain SHA-256 is stored, no password hash: the
@@ -12,10 +14,13 @@ from base64 import b32decode, b32encode
 from collections.abc import Sequence
 from hashlib import sha256
 from hmac import compare_digest
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final, NamedTuple
 from uuid import UUID
 
-LIVE_SECRETS: Final = 2  # a client has two at most, so that it can change over
+from app.domain.access import LIVE_SECRETS
+
+Network = IPv4Network | IPv6Network
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_BITS: Final = 256
@@ -64,6 +69,14 @@ def matches(text: str, stored: Sequence[bytes]) -> bool:
     given = digest_of(text)
     padded = (*stored, *[_NOBODY] * (LIVE_SECRETS - len(stored)))
     return sum([compare_digest(given, digest) for digest in padded]) > 0
+
+
+def may_come_from(address: IPv4Address | IPv6Address | None, networks: Sequence[Network]) -> bool:
+    """Tell whether a client that is held to `networks` may ask from `address`; without networks it may from anywhere.
+
+    An address that is not known, as of a local socket, lies in no network.
+    """
+    return not networks or (address is not None and any(address in network for network in networks))
 
 
 def _base62(number: int, length: int) -> str:

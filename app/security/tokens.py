@@ -9,8 +9,9 @@ import re
 import time
 from base64 import urlsafe_b64decode
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from json import dumps
 from secrets import token_hex
 from typing import Any, Final, cast
@@ -20,8 +21,10 @@ import jiter
 import jwt
 
 from app.domain import ids
+from app.domain.access import LIVE_KEYS, MAX_NETWORKS
 from app.domain.actor import Actor, Side
 from app.domain.errors import UnauthenticatedError
+from app.security.credentials import Network
 from app.security.signing_keys import ALGORITHM, PublicKey, SigningKey, public_jwk
 
 LIFETIME: Final = 600  # design section 3, decision 7
@@ -45,33 +48,50 @@ _SCOPE = re.compile(r"[a-z_]+(?::[a-z_]+)?(?: [a-z_]+(?::[a-z_]+)?)*")
 _ROLE = re.compile(r"[a-z_]{1,64}")
 _MAX_ROLES: Final = 16
 
+
 # An instance that knows no other algorithm: nothing in a token can make it choose one.
 _JWS = jwt.PyJWS(algorithms=[ALGORITHM])
-# Its private half is gone at once: a client without keys costs a verification as any other does.
+# Its private half is gone at once: nobody signs with it.
 _NOBODY = SigningKey.make().public
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says. `issued_at` and `expires_at` are whole seconds of Unix time."""
+    """What a verified token says. `issued_at` and `expires_at` are whole seconds of Unix time.
+
+    The token holds only for requests from `networks`, from anywhere where there are none.
+    """
 
     token_id: str
     key_id: str
     issued_at: int
     expires_at: int
     actor: Actor
+    networks: tuple[Network, ...] = ()
 
 
-def issue(key: SigningKey, actor: Actor, *, issuer: str, audience: str, now: float, lifetime: int = LIFETIME) -> str:
+def issue(
+    key: SigningKey,
+    actor: Actor,
+    *,
+    issuer: str,
+    audience: str,
+    now: float,
+    lifetime: int = LIFETIME,
+    networks: Sequence[Network] = (),
+) -> str:
     """Return a signed access token for `actor`, valid from `now` for `lifetime` seconds (1 to 900).
 
-    ValueError if the lifetime is out of bounds, or a scope or role is missing or malformed: no such token would verify.
+    With `networks` (at most 16) it holds for requests from there only. ValueError if the lifetime is out of bounds,
+    networks are too many, or a scope or role is missing or malformed: no such token would verify.
     """
     if not 1 <= lifetime <= MAX_LIFETIME:
         raise ValueError(f"the lifetime must be 1 to {MAX_LIFETIME} seconds")
     scope = " ".join(sorted(actor.scopes))
     if not _SCOPE.fullmatch(scope) or not actor.roles or not all(_ROLE.fullmatch(role) for role in actor.roles):
         raise ValueError("a token needs at least one scope and one role, each of a-z and _")
+    if len(networks) > MAX_NETWORKS:
+        raise ValueError(f"a token holds {MAX_NETWORKS} networks at most")
     client = ids.show(ids.Prefix.CLIENT, actor.client_id)
     issued_at = int(now)
     claims: dict[str, object] = {
@@ -89,6 +109,8 @@ def issue(key: SigningKey, actor: Actor, *, issuer: str, audience: str, now: flo
         "side": actor.side.value,
         "test": actor.test,
     }
+    if networks:
+        claims["networks"] = [str(network) for network in networks]
     payload = dumps(claims, separators=(",", ":")).encode()
     return _JWS.encode(payload, key.private, algorithm=ALGORITHM, headers={"typ": _TYPE, "kid": key.kid})
 
@@ -150,13 +172,17 @@ class Verifier:
             claims = self._check(token, now)
         except _RefusedError:
             raise UnauthenticatedError(_REFUSAL) from None
-        if self._refuses(claims):
-            raise UnauthenticatedError(_REFUSAL)
+        self.refuse_revoked(claims)
         if now < claims.expires_at:
             self._held[token] = claims
             if len(self._held) > self._size:
                 self._held.popitem(last=False)
         return claims
+
+    def refuse_revoked(self, claims: Claims) -> None:
+        """Raise what `verify` raises where a token that held has been revoked since; its expiry is not asked for."""
+        if self._refuses(claims):
+            raise UnauthenticatedError(_REFUSAL)
 
     def _check(self, token: str, now: float) -> Claims:
         header, body = _parts(token)
@@ -174,6 +200,7 @@ class Verifier:
             issued_at=issued_at,
             expires_at=expires_at,
             actor=_actor(payload),
+            networks=_networks(payload["networks"]) if "networks" in payload else (),
         )
 
 
@@ -183,6 +210,7 @@ class Assertion:
 
     token_id: str
     expires_at: int
+    signed_by: PublicKey
 
 
 def client_named_by(assertion: str) -> str | None:
@@ -215,7 +243,10 @@ def _checked_assertion(assertion: str, *, client: str, keys: Iterable[PublicKey]
     kind = header.get("typ", "JWT")
     if not isinstance(kind, str) or kind.lower() not in _ASSERTION_TYPES:
         raise _RefusedError
-    if not any(_signed_by(key, assertion) for key in (*keys, _NOBODY)):
+    held = [*keys]
+    held += [_NOBODY] * (LIVE_KEYS - len(held))  # as many verifications for a client without keys as for any other
+    signer = next((key for key in held if _signed_by(key, assertion)), None)
+    if signer is None:
         raise _RefusedError
     payload = _strict_object(body)
     if payload.get("iss") != client or payload.get("sub") != client or payload.get("aud") not in (issuer, [issuer]):
@@ -224,7 +255,7 @@ def _checked_assertion(assertion: str, *, client: str, keys: Iterable[PublicKey]
     starts_at = max(_seconds(payload.get(name, 0)) for name in ("iat", "nbf"))
     if starts_at > now + LEEWAY or not now - LEEWAY < expires_at <= now + MAX_ASSERTION_LIFETIME + LEEWAY:
         raise _RefusedError
-    return Assertion(_matching(_ASSERTION_ID, payload.get("jti")), expires_at)
+    return Assertion(_matching(_ASSERTION_ID, payload.get("jti")), expires_at, signer)
 
 
 def _signed_by(key: PublicKey, token: str) -> bool:
@@ -325,3 +356,20 @@ def _roles(value: object) -> frozenset[str]:
     if not 1 <= len(roles) == len(listed) <= _MAX_ROLES:
         raise _RefusedError
     return roles
+
+
+def _networks(value: object) -> tuple[Network, ...]:
+    """Read the networks of a token. A list without one would open what it was to close, so it is refused."""
+    if not isinstance(value, list):
+        raise _RefusedError
+    listed = cast("list[object]", value)
+    if not 1 <= len(listed) <= MAX_NETWORKS:
+        raise _RefusedError
+    return tuple(_network(part) for part in listed)
+
+
+def _network(value: object) -> Network:
+    try:
+        return ip_network(value if isinstance(value, str) else "")
+    except ValueError:
+        raise _RefusedError from None

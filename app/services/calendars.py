@@ -60,7 +60,7 @@ async def put(tx: Transaction, actor: Actor, key: str, document: Mapping[str, An
         parse_calendar(document)
     except ValueError as error:
         path, _, message = str(error).partition(": ")
-        pointer = "/" + path.replace(".", "/").replace("[", "/").replace("]", "")
+        pointer = "" if path == "calendar" else "/" + path.replace(".", "/").replace("[", "/").replace("]", "")
         raise ValidationFailedError(
             "The calendar is not valid.", errors=[{"pointer": pointer, "code": "value", "message": message}]
         ) from None

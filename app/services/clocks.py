@@ -7,14 +7,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.db import cases, playbooks
-from app.db.cases import LeadRef
+from app.db.cases import REACH, LeadRef
 from app.db.pages import Key, Listing, Order, Page, Wanted, read, shaped
 from app.db.session import Transaction
 from app.domain import ids
 from app.domain.actor import Actor
 from app.domain.errors import NotFoundError
 from app.domain.explanation import Explanation, closed_days, explained
-from app.domain.view import clock_view, stamp
+from app.domain.view import clock_view, marked, stamp
 from app.schemas.queries import ClockFilter
 
 _COLUMNS = "x.*, l.external_id"
@@ -35,7 +35,7 @@ where x.tenant_id = $1 and x.test = $3 and ($4::uuid is null or x.partner_id = $
 _ONE = f"""
 select {_COLUMNS}, c.key as calendar, c.version as calendar_version, c.document as calendar_document {_FROM}
 join baton.calendar c on c.tenant_id = x.tenant_id and c.id = x.calendar_id
-where x.tenant_id = $1 and x.id = $2 and ($3::uuid is null or x.partner_id = $3)
+where x.tenant_id = $1 and x.id = $2 and {REACH.format("$3", "$4")}
 """
 _OWED = ("running", "breached")
 
@@ -49,7 +49,7 @@ def read_id(text: str) -> UUID:
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**clock_view(row), "external_id": row["external_id"]}
+    return marked({**clock_view(row), "external_id": row["external_id"]}, test=row["test"])
 
 
 async def clocks(tx: Transaction, actor: Actor, asked: ClockFilter, wanted: Wanted) -> Page[dict[str, Any]]:
@@ -63,7 +63,7 @@ async def clocks(tx: Transaction, actor: Actor, asked: ClockFilter, wanted: Want
 
 async def explain(tx: Transaction, actor: Actor, clock_id: UUID) -> dict[str, Any]:
     """Return how a clock's due time came about. Raises NotFoundError."""
-    found = await tx.fetchrow(_ONE, actor.tenant_id, clock_id, actor.partner_id)
+    found = await tx.fetchrow(_ONE, actor.tenant_id, clock_id, actor.partner_id, actor.test)
     if found is None:
         raise NotFoundError("There is no such clock.")
     row = dict(found)

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from app.db import cases
 from app.db.apply import Facts, apply
-from app.db.cases import Case, LeadRef, consultation_row
+from app.db.cases import REACH, Case, LeadRef, consultation_row
 from app.db.consultations import ended
 from app.db.pages import Key, Listing, Order, Page, Wanted, read, shaped
 from app.db.session import Transaction
@@ -20,7 +20,7 @@ from app.domain.lead import Party
 from app.domain.obligations import Moments
 from app.domain.playbook import Label
 from app.domain.refusals import granted, permitted
-from app.domain.view import consultation_view
+from app.domain.view import consultation_view, marked
 from app.schemas.consultations import ConsultationAnswerIn, ConsultationDeclineIn, ConsultationIn
 from app.schemas.queries import ConsultationFilter
 from app.services.kit import Kit
@@ -28,12 +28,12 @@ from app.services.kit import Kit
 LATEST_BUSINESS_DAYS = 20
 """An answer is asked for no later than an outcome is owed (contract 5a): further off would be silence (promise 2)."""
 
-_SELECT = """
-select x.*, l.external_id from baton.consultation x
+_SELECT = f"""
+select x.*, l.external_id, l.test from baton.consultation x
 join baton.lead l on l.tenant_id = x.tenant_id and l.id = x.lead_id and l.partner_id = x.partner_id
-where x.tenant_id = $1 and ($2::uuid is null or x.partner_id = $2)
-"""
-_OF_LEAD = Listing(f"{_SELECT} and x.lead_id = $3", Order((Key("x.n", "n", int),)))
+where x.tenant_id = $1 and {REACH.format("$2", "$3")}
+"""  # noqa: S608  # constants only
+_OF_LEAD = Listing(f"{_SELECT} and x.lead_id = $4", Order((Key("x.n", "n", int),)))
 # What is due comes first; what has ended follows, the newest first.
 _ORDER = Order(
     (
@@ -44,13 +44,13 @@ _ORDER = Order(
 _PLACES = ", ".join(f"{key.expression} as {key.column}" for key in _ORDER.keys)
 _LIST = Listing(
     f"""{_SELECT.replace("l.external_id", f"l.external_id, {_PLACES}", 1)}
-  and l.test = $3
-  and ($5::text is null or case $5 when 'asker' then x.from_organization_id else x.to_organization_id end = $4)
-  and ($6::text is null or x.status = $6)
+  and l.test = $4
+  and ($6::text is null or case $6 when 'asker' then x.from_organization_id else x.to_organization_id end = $5)
+  and ($7::text is null or x.status = $7)
 """,
     _ORDER,
 )
-_ONE = f"{_SELECT} and x.id = $3"
+_ONE = f"{_SELECT} and x.id = $4"
 
 
 def read_id(text: str) -> UUID:
@@ -62,7 +62,7 @@ def read_id(text: str) -> UUID:
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    return consultation_view(consultation_row(row), row["external_id"])
+    return marked(consultation_view(consultation_row(row), row["external_id"]), test=row["test"])
 
 
 def _both(label: Label) -> str:
@@ -95,7 +95,7 @@ async def ask(tx: Transaction, actor: Actor, kit: Kit, ref: LeadRef, body: Consu
         "decision": None,
     }
     await apply(case, effects, Facts(consultation=row, moments=Moments(until=body.due)), public_url=kit.public_url)
-    return consultation_view(row, case.row["external_id"])
+    return marked(consultation_view(row, case.row["external_id"]), test=case.lead.test)
 
 
 def _refuse_out_of_reach(case: Case, asked: Party, until: datetime) -> None:
@@ -141,14 +141,14 @@ async def _end(
     case.acting = acting_role(case.lead, actor, verb)
     row = ended(row, case, verb, **words)
     await apply(case, effects, Facts(consultation=row), public_url=kit.public_url)
-    return consultation_view(row, case.row["external_id"])
+    return marked(consultation_view(row, case.row["external_id"]), test=case.lead.test)
 
 
 async def of_lead(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return a page of a lead's consultations, the oldest first. Raises NotFoundError."""
     lead_id = await cases.resolve(tx, actor, ref, lock=False)
     await cases.read_lead(tx, actor, lead_id)
-    return shaped(await read(tx, wanted, _OF_LEAD, (actor.tenant_id, actor.partner_id, lead_id)), _shown)
+    return shaped(await read(tx, wanted, _OF_LEAD, (actor.tenant_id, actor.partner_id, actor.test, lead_id)), _shown)
 
 
 async def consultations(
@@ -156,13 +156,13 @@ async def consultations(
 ) -> Page[dict[str, Any]]:
     """Return a page of consultations by due time."""
     test = asked.test or actor.test
-    args = (actor.tenant_id, actor.partner_id, test, actor.organization_id, asked.side, asked.status)
+    args = (actor.tenant_id, actor.partner_id, actor.test, test, actor.organization_id, asked.side, asked.status)
     return shaped(await read(tx, wanted, _LIST, args), _shown)
 
 
 async def consultation(tx: Transaction, actor: Actor, consultation_id: UUID) -> dict[str, Any]:
     """Return one consultation. Raises NotFoundError."""
-    row = await tx.fetchrow(_ONE, actor.tenant_id, actor.partner_id, consultation_id)
+    row = await tx.fetchrow(_ONE, actor.tenant_id, actor.partner_id, actor.test, consultation_id)
     if row is None:
         raise NotFoundError("There is no such consultation.")
     return _shown(dict(row))

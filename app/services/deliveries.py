@@ -23,17 +23,17 @@ REPLAY_LIMIT: Final = 10_000
 Row = Mapping[str, Any]
 
 _COLUMNS = """
-d.id, d.lane_id, d.message_id, d.type, d.sequence, d.state, d.attempts, d.due_at, d.created_at, d.finished_at,
+d.id, d.lane_id, d.message_id, d.type, d.sequence, d.state, d.attempts, d.due_at, d.created_at, d.finished_at, d.test,
 l.profile, l.parked
 """
 _FROM = "from baton.delivery as d join baton.lane as l on l.tenant_id = d.tenant_id and l.id = d.lane_id"
 _OWN = "d.tenant_id = $1 and d.organization_id = $2"
 _LISTING = Listing(
-    f"select {_COLUMNS} {_FROM} where {_OWN} and ($3::uuid is null or d.lane_id = $3)"
-    " and ($4::text is null or d.state = $4) and ($5::text is null or d.type = $5)",
+    f"select {_COLUMNS} {_FROM} where {_OWN} and d.test = $3 and ($4::uuid is null or d.lane_id = $4)"
+    " and ($5::text is null or d.state = $5) and ($6::text is null or d.type = $6)",
     Order((Key("d.created_at", "created_at", datetime), Key("d.id", "id", UUID)), descending=True),
 )
-_ONE = f"select {_COLUMNS}, d.body {_FROM} where {_OWN} and d.id = $3"
+_ONE = f"select {_COLUMNS}, d.body {_FROM} where {_OWN} and (d.test or not $3::boolean) and d.id = $4"
 _ATTEMPTS = """
 select n, started_at, status, error, duration_ms, remote_ip, response_head, timings from baton.attempt
 where tenant_id = $1 and delivery_id = $2 order by n
@@ -45,25 +45,26 @@ where d.tenant_id = $1 and d.id = $2 and d.state <> 'leased'
 returning true
 """  # noqa: S608 - constants
 _ENDPOINT = """
-select event_types from baton.endpoint where tenant_id = $1 and organization_id = $2 and id = $3 and status <> 'deleted'
+select event_types, test from baton.endpoint
+where tenant_id = $1 and organization_id = $2 and id = $3 and status <> 'deleted' and (test or not $4::boolean)
 """
 _RANGE = """
 from baton.feed as f
 where f.tenant_id = $1 and f.organization_id = $2 and ($3::text[] is null or f.type = any($3))
   and ($4::timestamptz is null or f.at >= $4) and ($5::timestamptz is null or f.at <= $5)
-  and ($6::bigint is null or f.sequence >= $6) and ($7::bigint is null or f.sequence <= $7)
+  and ($6::bigint is null or f.sequence >= $6) and ($7::bigint is null or f.sequence <= $7) and f.test = $8
 """
 _MATCHED = f"select count(*) from (select {_RANGE} limit {REPLAY_LIMIT + 1}) as matched"  # noqa: S608 - constants
 _REPLAY = f"""
 with queued as (
   insert into baton.delivery as d (tenant_id, id, lane_id, organization_id, message_id, event_id, lead_id, type,
-    sequence, body, state, attempts, due_at, created_at)
-  select f.tenant_id, gen_random_uuid(), $8, f.organization_id, {MESSAGE_ID}, f.event_id, f.lead_id, f.type,
-    f.sequence, f.body, 'pending', 0, now(), now()
+    sequence, body, state, attempts, due_at, created_at, test)
+  select f.tenant_id, gen_random_uuid(), $9, f.organization_id, {MESSAGE_ID}, f.event_id, f.lead_id, f.type,
+    f.sequence, f.body, 'pending', 0, now(), now(), f.test
   {_RANGE}
   on conflict (tenant_id, lane_id, message_id) do update
   set state = 'pending', attempts = (d.attempts / {ROUND} + 1) * {ROUND}, due_at = now(), finished_at = null
-  where d.state = any($9::text[])
+  where d.state = any($10::text[])
   returning 1
 )
 select count(*) from queued
@@ -89,7 +90,9 @@ async def page(tx: Transaction, by: Actor, wanted: Wanted, which: DeliveryFilter
         named = ids.read(ids.Prefix.DESTINATION, which.destination_id) or _NEVER
         lane = named if lane in (None, named) else _NEVER
     state = "leased" if which.state == "sending" else which.state
-    rows = await read(tx, wanted, _LISTING, (by.tenant_id, by.organization_id, lane, state, which.type))
+    rows = await read(
+        tx, wanted, _LISTING, (by.tenant_id, by.organization_id, which.test or by.test, lane, state, which.type)
+    )
     return shaped(rows, view)
 
 
@@ -118,12 +121,12 @@ async def replay(tx: Transaction, by: Actor, endpoint_id: UUID, wanted: ReplayIn
     if wanted.since is None and wanted.from_sequence is None:
         raise _unfit("/since", "required", "Say since when, or from which sequence.")
     await lanes.lock(tx, by.tenant_id, endpoint_id)
-    endpoint = await tx.fetchrow(_ENDPOINT, by.tenant_id, by.organization_id, endpoint_id)
+    endpoint = await tx.fetchrow(_ENDPOINT, by.tenant_id, by.organization_id, endpoint_id, by.test)
     if endpoint is None:
         raise NotFoundError("There is no such endpoint.")
     types = None if EVERY_TYPE in endpoint["event_types"] else endpoint["event_types"]
     within = (by.tenant_id, by.organization_id, types, wanted.since, wanted.until)
-    within = (*within, wanted.from_sequence, wanted.to_sequence)
+    within = (*within, wanted.from_sequence, wanted.to_sequence, endpoint["test"])
     matched: int = await tx.fetchval(_MATCHED, *within)
     if matched > REPLAY_LIMIT:
         raise _unfit("", "range", f"More than {REPLAY_LIMIT} events match: replay them in parts.")
@@ -145,6 +148,7 @@ def view(row: Row) -> dict[str, Any]:
         "destination_id": ids.show(ids.Prefix.DESTINATION, row["lane_id"]) if page else None,
         "webhook_id": row["message_id"],
         "type": row["type"],
+        "test": row["test"],
         "sequence": row["sequence"],
         "state": "sending" if row["state"] == "leased" else row["state"],
         "parked": parked,
@@ -171,7 +175,7 @@ def _attempt_view(row: Row) -> dict[str, Any]:
 
 
 async def _found(tx: Transaction, by: Actor, delivery_id: UUID) -> Row:
-    row = await tx.fetchrow(_ONE, by.tenant_id, by.organization_id, delivery_id)
+    row = await tx.fetchrow(_ONE, by.tenant_id, by.organization_id, by.test, delivery_id)
     if row is None:
         raise _absent()
     return dict(row)

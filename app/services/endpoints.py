@@ -24,24 +24,26 @@ from app.schemas.webhooks import EndpointIn, EndpointPatch
 from app.services.kit import Kit
 
 LIMIT: Final = 50
-"""Endpoints of one organisation: each event fans out to all of them."""
+"""Endpoints of one organisation, and as many for its tests: each event fans out to all of them."""
 TESTS_UNDER_WAY: Final = 5
 """Unanswered tests of one endpoint: an address that never agreed to anything gets no more."""
 
 Row = Mapping[str, Any]
 
 _OWN = "e.tenant_id = $1 and e.organization_id = $2 and e.status <> 'deleted'"
+_KIND = f"{_OWN} and e.test = $3"
+_REACHED = f"{_OWN} and (e.test or not $3::boolean)"
 _LISTING = Listing(
-    f"select e.* from baton.endpoint as e where {_OWN}",  # noqa: S608 - a constant
+    f"select e.* from baton.endpoint as e where {_KIND}",  # noqa: S608 - a constant
     Order((Key("e.created_at", "created_at", datetime), Key("e.id", "id", UUID))),
 )
-_ONE = f"select e.* from baton.endpoint as e where {_OWN} and e.id = $3"  # noqa: S608 - a constant
+_ONE = f"select e.* from baton.endpoint as e where {_REACHED} and e.id = $4"  # noqa: S608 - a constant
 _LOCKED = f"{_ONE} for no key update"
-_COUNT = f"select count(*) from baton.endpoint as e where {_OWN}"  # noqa: S608 - a constant
+_COUNT = f"select count(*) from baton.endpoint as e where {_KIND}"  # noqa: S608 - a constant
 _CREATE = """
 insert into baton.endpoint (tenant_id, id, organization_id, url, description, event_types, signature, ordering, rate,
-  status, secret, version, created_at, updated_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, 1, baton.now(), baton.now())
+  status, secret, version, created_at, updated_at, test)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, 1, baton.now(), baton.now(), $11)
 returning *
 """
 _CHANGE = """
@@ -106,6 +108,7 @@ def view(row: Row, kit: Kit) -> dict[str, Any]:
         "public_key": public_key(_opened(row, kit)) if row["signature"] == "v1a" else None,
         "rate": row["rate"],
         "ordering": row["ordering"],
+        "test": row["test"],
         "status": row["status"],
         "disabled_reason": row["disabled_reason"],
         "previous_secret_until": stamp(row["previous_until"]) if row["previous_secret"] is not None else None,
@@ -119,8 +122,8 @@ async def create(tx: Transaction, by: Actor, kit: Kit, wanted: EndpointIn) -> tu
 
     The second part of the answer holds the secret, for this once.
     """
-    url = _address(wanted.url, kit)
-    if await tx.fetchval(_COUNT, by.tenant_id, by.organization_id) >= LIMIT:
+    url, for_tests = _address(wanted.url, kit), wanted.test or by.test
+    if await tx.fetchval(_COUNT, by.tenant_id, by.organization_id, for_tests) >= LIMIT:
         raise ConflictError(f"An organisation has at most {LIMIT} endpoints.")
     endpoint_id, secret = uuid4(), secrets.token_bytes(SECRET_BYTES)
     row = _present(
@@ -136,22 +139,23 @@ async def create(tx: Transaction, by: Actor, kit: Kit, wanted: EndpointIn) -> tu
             wanted.ordering,
             wanted.rate,
             _sealed(by.tenant_id, endpoint_id, "secret", secret, kit),
+            for_tests,
         )
     )
     await lanes.create(tx, by.tenant_id, endpoint_id, by.organization_id, "feed")
-    await _send_test(tx, by, endpoint_id)
+    await _send_test(tx, by, endpoint_id, for_tests=for_tests)
     return row, _with_secret(row, secret, kit)
 
 
-async def page(tx: Transaction, by: Actor, kit: Kit, wanted: Wanted) -> Page[dict[str, Any]]:
-    """Return a page of the organisation's endpoints, the oldest first."""
-    rows = await read(tx, wanted, _LISTING, (by.tenant_id, by.organization_id))
+async def page(tx: Transaction, by: Actor, kit: Kit, wanted: Wanted, *, tests: bool) -> Page[dict[str, Any]]:
+    """Return a page of the organisation's endpoints, or of those for its tests, the oldest first."""
+    rows = await read(tx, wanted, _LISTING, (by.tenant_id, by.organization_id, tests or by.test))
     return shaped(rows, lambda row: view(row, kit))
 
 
 async def one(tx: Transaction, by: Actor, endpoint_id: UUID) -> Row:
     """Return one endpoint, or raise NotFoundError."""
-    row = await tx.fetchrow(_ONE, by.tenant_id, by.organization_id, endpoint_id)
+    row = await tx.fetchrow(_ONE, by.tenant_id, by.organization_id, by.test, endpoint_id)
     if row is None:
         raise _absent()
     return dict(row)
@@ -168,7 +172,7 @@ async def change(tx: Transaction, by: Actor, kit: Kit, endpoint_id: UUID, patch:
     merged = {**row, **given, **({"status": "pending"} if moved else {})}
     changed = await _write(tx, merged)
     if moved:
-        await _begin_anew(tx, by, endpoint_id)
+        await _begin_anew(tx, by, row)
     await lanes.make_due(tx, by.tenant_id, endpoint_id)
     return changed
 
@@ -194,10 +198,11 @@ async def rotate(
 
 async def test(tx: Transaction, by: Actor, endpoint_id: UUID) -> dict[str, str]:
     """Send a test, whatever the endpoint's status. Raises ConflictError while too many are unanswered."""
-    await _locked(tx, by, endpoint_id)
+    row = await _locked(tx, by, endpoint_id)
     if await tx.fetchval(_TESTS, by.tenant_id, endpoint_id) >= TESTS_UNDER_WAY:
         raise ConflictError("Earlier tests of this endpoint are still under way.")
-    return {"delivery_id": ids.show(ids.Prefix.DELIVERY, await _send_test(tx, by, endpoint_id))}
+    sent = await _send_test(tx, by, endpoint_id, for_tests=row["test"])
+    return {"delivery_id": ids.show(ids.Prefix.DELIVERY, sent)}
 
 
 async def enable(tx: Transaction, by: Actor, endpoint_id: UUID, send_since: datetime | None) -> Row:
@@ -211,14 +216,14 @@ async def enable(tx: Transaction, by: Actor, endpoint_id: UUID, send_since: date
     changed = await _write(tx, {**row, "status": "pending"})
     if send_since is not None:
         await tx.execute(_CANCEL_BEFORE, by.tenant_id, endpoint_id, send_since)
-    await _begin_anew(tx, by, endpoint_id)
+    await _begin_anew(tx, by, row)
     return changed
 
 
 async def _locked(tx: Transaction, by: Actor, endpoint_id: UUID, if_match: str | None = None) -> Row:
     """Lock lane and endpoint, in this order, and compare the version if there is one to compare."""
     await lanes.lock(tx, by.tenant_id, endpoint_id)
-    row = await tx.fetchrow(_LOCKED, by.tenant_id, by.organization_id, endpoint_id)
+    row = await tx.fetchrow(_LOCKED, by.tenant_id, by.organization_id, by.test, endpoint_id)
     if row is None:
         raise _absent()
     if if_match is not None and if_match != str(row["version"]):
@@ -231,16 +236,16 @@ async def _write(tx: Transaction, row: Row) -> Row:
     return _present(await tx.fetchrow(_CHANGE, *(row[name] for name in names)))
 
 
-async def _begin_anew(tx: Transaction, by: Actor, endpoint_id: UUID) -> None:
+async def _begin_anew(tx: Transaction, by: Actor, row: Row) -> None:
     """Park the lane until a new test has passed; the answer to an older one, of another address, counts no more."""
-    await tx.execute(_PARK, by.tenant_id, endpoint_id)
-    await tx.execute(_CANCEL, by.tenant_id, endpoint_id, lanes.TEST_TYPE)
-    await _send_test(tx, by, endpoint_id)
+    await tx.execute(_PARK, by.tenant_id, row["id"])
+    await tx.execute(_CANCEL, by.tenant_id, row["id"], lanes.TEST_TYPE)
+    await _send_test(tx, by, row["id"], for_tests=row["test"])
 
 
-async def _send_test(tx: Transaction, by: Actor, endpoint_id: UUID) -> UUID:
+async def _send_test(tx: Transaction, by: Actor, endpoint_id: UUID, *, for_tests: bool) -> UUID:
     data = {"endpoint_id": ids.show(ids.Prefix.ENDPOINT, endpoint_id)}
-    return await lanes.enqueue_test(tx, by, endpoint_id, data)
+    return await lanes.enqueue_test(tx, by, endpoint_id, data, sandbox=for_tests)
 
 
 def _refuse_removals(given: Mapping[str, Any]) -> None:

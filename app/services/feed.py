@@ -24,13 +24,14 @@ _WINDOW: Final = 10_000
 _PAGE: Final = f"""
 with head as (
   select current_date as today,
-    (select sequence from baton.feed where tenant_id = $1 and organization_id = $2
+    (select sequence from baton.feed where tenant_id = $1 and organization_id = $2 and test = $7
       and published_on >= coalesce($4::date, '-infinity') order by sequence desc limit 1) as last,
-    coalesce($3::bigint, (select sequence - 1 from baton.feed where tenant_id = $1 and organization_id = $2
-      order by sequence limit 1), 0) as after
+    coalesce($3::bigint, (select sequence - 1 from baton.feed
+      where tenant_id = $1 and organization_id = $2 and test = $7 order by sequence limit 1), 0) as after
 ), page as (
   select f.sequence, f.published_on, f.body from baton.feed as f
-  where f.tenant_id = $1 and f.organization_id = $2 and f.published_on >= coalesce($4::date, '-infinity')
+  where f.tenant_id = $1 and f.organization_id = $2 and f.test = $7
+    and f.published_on >= coalesce($4::date, '-infinity')
     and f.sequence > (select after from head) and f.sequence <= (select after from head) + {_WINDOW}
     and ($5::text[] is null or f.type = any($5))
   order by f.sequence limit $6
@@ -38,6 +39,17 @@ with head as (
 select head.today, head.last, head.after, page.sequence, page.published_on, page.body
 from head left join page on true order by page.sequence
 """  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which events: of these types (None: all); those of test leads, or those of real ones. Each has its own feed."""
+
+    types: tuple[str, ...] | None = None
+    test: bool = False
+
+
+EVERYTHING: Final = Asked()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +70,21 @@ class _Place:
 
 
 async def read(
-    tx: Transaction, by: Actor, kit: Kit, cursor: str | None, limit: int, types: tuple[str, ...] | None = None
+    tx: Transaction, by: Actor, kit: Kit, cursor: str | None, limit: int, asked: Asked = EVERYTHING
 ) -> FeedPage:
     """Return up to `limit` bodies of the caller's organisation after `cursor`; without one, from the oldest kept.
 
     A cursor is the organisation's: any of its clients may go on with it, with other types too. Raises
     InvalidCursorError where events after it may have been dropped.
     """
-    bound_to = b"feed" + by.tenant_id.bytes + by.organization_id.bytes
+    test = asked.test or by.test
+    bound_to = (b"test" if test else b"feed") + by.tenant_id.bytes + by.organization_id.bytes
     place = _opened(kit, cursor, bound_to) if cursor is not None else _Place(None, None)
     limit = min(limit, MAX_LIMIT)
-    wanted = None if types is None else list(types)
+    wanted = None if asked.types is None else list(asked.types)
     # A day earlier, in case the server's day has changed its beginning (its time zone).
     since = place.day and place.day - timedelta(days=1)
-    rows = await tx.fetch(_PAGE, by.tenant_id, by.organization_id, place.sequence, since, wanted, limit)
+    rows = await tx.fetch(_PAGE, by.tenant_id, by.organization_id, place.sequence, since, wanted, limit, test)
     head = rows[0]
     today: date = head["today"]
     if place.day is not None and place.day < today - timedelta(days=KEPT_DAYS):

@@ -57,7 +57,9 @@ def _partner(actor: Actor, named: str | None) -> UUID | None:
 async def _scope(tx: Transaction, actor: Actor, asked: FigureFilter) -> Scope:
     program_id = await _program(tx, actor, asked.program)
     partner_id = _partner(actor, asked.partner)
-    return Scope(actor.tenant_id, program_id, partner_id, asked.first, asked.last, asked.view, asked.group_by)
+    return Scope(
+        actor.tenant_id, program_id, partner_id, asked.first, asked.last, asked.view, asked.group_by, actor.test
+    )
 
 
 def _group(asked: FigureFilter, key: str | None) -> str | None:
@@ -166,7 +168,8 @@ async def feedback_debt(tx: Transaction, actor: Actor, asked: DebtFilter) -> dic
     """Return the answers, feedback and outcomes that are owed, by partner and owing role."""
     now = await tx.now()
     program_id = await _program(tx, actor, asked.program)
-    rows = await figures.owed(tx, actor.tenant_id, program_id, _partner(actor, asked.partner))
+    partner_id = _partner(actor, asked.partner)
+    rows = await figures.owed(tx, actor.tenant_id, program_id, partner_id, sandboxed=actor.test)
     calendars = await playbooks.calendars(tx, actor.tenant_id, {row["calendar_id"] for row in rows})
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:

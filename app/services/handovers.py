@@ -14,7 +14,7 @@ from app.domain.errors import NotFoundError, ValidationFailedError
 from app.domain.journey import Command
 from app.domain.obligations import Moments
 from app.domain.refusals import permitted
-from app.domain.view import handover_view, lead_view, reason, stamp
+from app.domain.view import handover_view, lead_view, marked, reason, stamp
 from app.schemas.handovers import AcceptIn, AnswerIn, HandoverIn, PullIn, RejectIn, ReturnIn
 from app.services.kit import Kit
 
@@ -41,7 +41,7 @@ def shown(case: Case) -> dict[str, Any]:
     """Return the handover that the case is about."""
     if case.handover is None:
         raise NotFoundError("There is no such handover.")
-    return handover_view(case.handover, case.steps, case.row["external_id"])
+    return marked(handover_view(case.handover, case.steps, case.row["external_id"]), test=case.lead.test)
 
 
 async def request(tx: Transaction, actor: Actor, kit: Kit, ref: LeadRef, body: HandoverIn) -> Case:

@@ -4,11 +4,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from app.db.cases import REACH
 from app.db.expansions import METADATA, STEPS, handover_shown
 from app.db.pages import Key, Listing, Order, Page, Wanted, read, shaped
 from app.db.session import Transaction
 from app.domain.actor import Actor
 from app.domain.errors import NotFoundError
+from app.domain.view import marked
 from app.schemas.queries import HandoverFilter
 
 _FROM = f"""
@@ -16,7 +18,7 @@ from baton.handover x
 join baton.lead l on l.tenant_id = x.tenant_id and l.id = x.lead_id and l.partner_id = x.partner_id
 {METADATA}
 """
-_COLUMNS = f"x.*, l.external_id, m.document as metadata, {STEPS}"
+_COLUMNS = f"x.*, l.external_id, l.test, m.document as metadata, {STEPS}"
 # What is due comes first; what has been decided follows, the newest first.
 _ORDER = Order(
     (
@@ -35,7 +37,7 @@ where x.tenant_id = $1 and l.test = $3 and ($4::uuid is null or x.partner_id = $
 """,
     _ORDER,
 )
-_ONE = f"select {_COLUMNS} {_FROM} where x.tenant_id = $1 and x.id = $3 and ($4::uuid is null or x.partner_id = $4)"
+_ONE = f"select {_COLUMNS} {_FROM} where x.tenant_id = $1 and x.id = $3 and {REACH.format('$4', '$5')}"
 
 
 async def handovers(tx: Transaction, actor: Actor, asked: HandoverFilter, wanted: Wanted) -> Page[dict[str, Any]]:
@@ -55,12 +57,16 @@ async def handovers(tx: Transaction, actor: Actor, asked: HandoverFilter, wanted
             asked.due_before,
         ),
     )
-    return shaped(page, lambda row: handover_shown(row, row["external_id"]))
+    return shaped(page, _shown)
 
 
 async def handover(tx: Transaction, actor: Actor, handover_id: UUID) -> dict[str, Any]:
     """Return one handover. Raises NotFoundError."""
-    row = await tx.fetchrow(_ONE, actor.tenant_id, actor.organization_id, handover_id, actor.partner_id)
+    row = await tx.fetchrow(_ONE, actor.tenant_id, actor.organization_id, handover_id, actor.partner_id, actor.test)
     if row is None:
         raise NotFoundError("There is no such handover.")
-    return handover_shown(dict(row), row["external_id"])
+    return _shown(dict(row))
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    return marked(handover_shown(row, row["external_id"]), test=row["test"])

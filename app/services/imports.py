@@ -26,14 +26,17 @@ from app.domain.errors import (
     ValidationFailedError,
 )
 from app.domain.import_rows import Cutter, RowError, body_of, cells, decode, unknown_columns
-from app.domain.view import stamp
+from app.domain.view import marked, stamp
 from app.schemas.leads import LeadIn
 
 ROWS_A_TRANSACTION: Final = 100  # contract 3
 _PAGE: Final = 500
 
 _ENDED = "update baton.lead_import set status = $3, ended_at = baton.now() where tenant_id = $1 and id = $2"
-_FIND = "select * from baton.lead_import where tenant_id = $1 and id = $2 and ($3::uuid is null or partner_id = $3)"
+_FIND = """
+select * from baton.lead_import
+where tenant_id = $1 and id = $2 and ($3::uuid is null or partner_id = $3) and (test or not $4::boolean)
+"""
 _ROWS = """
 select line, external_id, result, lead_id, problem from baton.lead_import_row
 where tenant_id = $1 and import_id = $2 and line > $3 and ($5::text is null or result = $5) order by line limit $4
@@ -103,7 +106,8 @@ class Import:
             if begun:
                 async with self.database.transaction(self.actor) as tx:
                     await tx.execute(_ENDED, self.actor.tenant_id, self.id, status)
-        return {"id": ids.show(ids.Prefix.IMPORT, self.id), "status": status, "received": self._received, **self.counts}
+        done = {"id": ids.show(ids.Prefix.IMPORT, self.id), "status": status, "received": self._received}
+        return marked({**done, **self.counts}, test=self.actor.test)
 
     @property
     def _received(self) -> int:
@@ -123,6 +127,7 @@ class Import:
                     "received": 0,
                     **self.counts,
                     "started_at": await tx.now(),
+                    "test": self.actor.test,
                 },
             )
             await writes.run(tx)
@@ -232,11 +237,11 @@ def _external_id(value: object) -> str | None:
 async def read(tx: Transaction, actor: Actor, name: str, *, after: int, result: str | None) -> dict[str, Any]:
     """Return an import with a page of its rows, also while it runs. Raises NotFoundError."""
     import_id = ids.read(ids.Prefix.IMPORT, name)
-    row = await tx.fetchrow(_FIND, actor.tenant_id, import_id, actor.partner_id) if import_id else None
+    row = await tx.fetchrow(_FIND, actor.tenant_id, import_id, actor.partner_id, actor.test) if import_id else None
     if row is None:
         raise NotFoundError("There is no such import.")
     rows = await tx.fetch(_ROWS, actor.tenant_id, import_id, after, _PAGE + 1, result)
-    return {
+    shown = {
         "id": name,
         "format": row["format"],
         "status": row["status"],
@@ -246,6 +251,7 @@ async def read(tx: Transaction, actor: Actor, name: str, *, after: int, result: 
         "rows": [_row_shown(dict(one)) for one in rows[:_PAGE]],
         "next_after": rows[_PAGE - 1]["line"] if len(rows) > _PAGE else None,
     }
+    return marked(shown, test=row["test"])
 
 
 def _row_shown(row: dict[str, Any]) -> dict[str, Any]:

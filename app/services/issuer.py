@@ -8,10 +8,11 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 from app.db import revocations
 from app.db.revocations import Revocations
@@ -19,6 +20,7 @@ from app.db.session import Database, Identity, Login
 from app.db.signing_keys import KeySet, SigningKeyStore
 from app.domain.actor import Actor
 from app.domain.errors import OverloadedError, PartnerSuspendedError
+from app.security.credentials import Network
 from app.security.keyring import MasterKeys
 from app.security.signing_keys import jwks
 from app.security.tokens import LIFETIME, Claims, Verifier, issue
@@ -94,12 +96,23 @@ class Issuer:
         if self._clock() - self._read_at >= STALE_AFTER_S:
             raise OverloadedError("Baton cannot reach its database just now.", retry_after=2)
 
-    def sign(self, actor: Actor, not_before: datetime) -> str:
-        """Return an access token of 10 minutes, issued in the first whole second at which its client's tokens hold."""
+    def sign(self, actor: Actor, not_before: datetime, networks: Sequence[Network] = ()) -> str:
+        """Return an access token of 10 minutes, issued in the first whole second at which its client's tokens hold.
+
+        With `networks` it holds for requests from there only.
+        """
         if self._keys is None:
             raise LookupError("the issuer has not been started")
         now = max(time.time(), math.ceil(not_before.timestamp()))
-        return issue(self._keys.active, actor, issuer=self.url, audience=self.audience, now=now, lifetime=LIFETIME)
+        return issue(
+            self._keys.active,
+            actor,
+            issuer=self.url,
+            audience=self.audience,
+            now=now,
+            lifetime=LIFETIME,
+            networks=networks,
+        )
 
     def key_set(self) -> dict[str, list[dict[str, str]]]:
         """Return the public keys that are trusted: of the last period, of this one and of the next."""
@@ -133,11 +146,15 @@ class Issuer:
         return self._is_over(claims)
 
     def _is_over(self, claims: Claims) -> bool:
-        revoked, client_id = self._revoked, claims.actor.client_id
-        not_before = revoked.not_before.get(client_id)
+        revoked, client_id, organization_id = self._revoked, claims.actor.client_id, claims.actor.organization_id
         return (
             claims.token_id in revoked.tokens
-            or claims.actor.organization_id in revoked.organizations
+            or organization_id in revoked.organizations
             or client_id in revoked.ended
-            or (not_before is not None and datetime.fromtimestamp(claims.issued_at, UTC) < not_before)
+            or self._issued_before(claims, client_id)
+            or self._issued_before(claims, organization_id)
         )
+
+    def _issued_before(self, claims: Claims, holder: UUID) -> bool:
+        not_before = self._revoked.not_before.get(holder)
+        return not_before is not None and datetime.fromtimestamp(claims.issued_at, UTC) < not_before

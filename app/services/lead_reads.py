@@ -1,14 +1,13 @@
 """Reads one lead and what hangs on it, as the caller's side sees it. A lead that it may not see does not exist."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from jiter import from_json
 
 from app.db import cases, playbooks
-from app.db.cases import LeadRef
+from app.db.cases import REACH, LeadRef
 from app.db.expansions import (
     METADATA,
     NAMES,
@@ -25,7 +24,9 @@ from app.domain.actor import Actor
 from app.domain.audience import reads_particulars
 from app.domain.errors import NotFoundError, ValidationFailedError
 from app.domain.ids import Prefix, show
-from app.domain.view import etag, lead_view, ownership_view, stamp
+from app.domain.view import etag, lead_view, marked, ownership_view, stamp
+
+Shape = Callable[[dict[str, Any]], dict[str, Any]]
 
 _IN_ORDER = Order((Key("x.n", "n", int),))
 
@@ -47,10 +48,10 @@ _TIMELINE = Listing(
     " where x.tenant_id = $1 and x.lead_id = $2 and x.sides in ('both', $3)",
     _IN_ORDER,
 )
-_VISIBLE = """
-select l.id, l.external_id, l.tenant_id, l.playbook_id, l.stage, l.owner_organization_id, l.due from baton.lead l
-where l.tenant_id = $1 and l.id = $2 and ($3::uuid is null or l.partner_id = $3)
-"""
+_VISIBLE = f"""
+select l.id, l.external_id, l.test, l.tenant_id, l.playbook_id, l.stage, l.owner_organization_id, l.due
+from baton.lead l where l.tenant_id = $1 and l.id = $2 and {REACH.format("$3", "$4")}
+"""  # noqa: S608  # constants only
 # The end of the current link is infinity, which is no datetime: SQL says which link is current.
 _OWNERSHIP = """
 select n, organization_id, role, from_at, until_at = 'infinity' as current,
@@ -90,41 +91,50 @@ async def lead(tx: Transaction, actor: Actor, ref: LeadRef, names: frozenset[str
 async def _visible(tx: Transaction, actor: Actor, ref: LeadRef) -> Mapping[str, Any]:
     """Return the columns of `_VISIBLE` of a lead that the caller may see. Raises NotFoundError."""
     lead_id = await cases.resolve(tx, actor, ref, lock=False)
-    row = await tx.fetchrow(_VISIBLE, actor.tenant_id, lead_id, actor.partner_id)
+    row = await tx.fetchrow(_VISIBLE, actor.tenant_id, lead_id, actor.partner_id, actor.test)
     if row is None:
         raise NotFoundError("There is no such lead.")
     return row
 
 
-async def _told(tx: Transaction, actor: Actor, ref: LeadRef) -> tuple[UUID, UUID, UUID, bool]:
-    """Return what the listings of notes and activities ask for; a side without part in the stage reads its own only."""
-    row = await _visible(tx, actor, ref)
-    playbook = await playbooks.playbook(tx, actor.tenant_id, row["playbook_id"])
-    told = reads_particulars({**row, "due": from_json(row["due"].encode())}, playbook, actor.side)
-    return actor.tenant_id, actor.organization_id, row["id"], told
+def _marking(lead: Mapping[str, Any], shape: Shape) -> Shape:
+    """Return `shape` for what hangs on a lead: of a test lead it says that it does."""
+    return lambda row: marked(shape(row), test=lead["test"])
+
+
+async def _particulars(
+    tx: Transaction, actor: Actor, lead: Mapping[str, Any], wanted: Wanted, listing: Listing
+) -> Page[dict[str, Any]]:
+    """Return a page of notes or activities; a side without part in the lead's stage reads its own only."""
+    playbook = await playbooks.playbook(tx, actor.tenant_id, lead["playbook_id"])
+    told = reads_particulars({**lead, "due": from_json(lead["due"].encode())}, playbook, actor.side)
+    return await read(tx, wanted, listing, (actor.tenant_id, actor.organization_id, lead["id"], told))
 
 
 async def notes(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the notes that the caller may see, in the order in which they were written."""
-    return shaped(await read(tx, wanted, _NOTES, await _told(tx, actor, ref)), note_shown)
+    lead = await _visible(tx, actor, ref)
+    return shaped(await _particulars(tx, actor, lead, wanted, _NOTES), _marking(lead, note_shown))
 
 
 async def activities(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the activities in the order in which they were logged."""
-    return shaped(await read(tx, wanted, _ACTIVITIES, await _told(tx, actor, ref)), activity_shown)
+    lead = await _visible(tx, actor, ref)
+    return shaped(await _particulars(tx, actor, lead, wanted, _ACTIVITIES), _marking(lead, activity_shown))
 
 
 async def handovers(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the handovers in the order in which they were requested."""
     lead = await _visible(tx, actor, ref)
     page = await read(tx, wanted, _HANDOVERS, (actor.tenant_id, actor.organization_id, lead["id"]))
-    return shaped(page, lambda row: handover_shown(row, lead["external_id"]))
+    return shaped(page, _marking(lead, lambda row: handover_shown(row, lead["external_id"])))
 
 
 async def timeline(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the events that the caller's side sees, in the order in which they happened."""
     lead = await _visible(tx, actor, ref)
-    return shaped(await read(tx, wanted, _TIMELINE, (actor.tenant_id, lead["id"], actor.side.value)), _event)
+    page = await read(tx, wanted, _TIMELINE, (actor.tenant_id, lead["id"], actor.side.value))
+    return shaped(page, _marking(lead, _event))
 
 
 def _event(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,4 +150,5 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
 async def ownership(tx: Transaction, actor: Actor, ref: LeadRef) -> list[dict[str, Any]]:
     """Return the unbroken chain of owners."""
     lead = await _visible(tx, actor, ref)
-    return ownership_view([dict(row) for row in await tx.fetch(_OWNERSHIP, actor.tenant_id, lead["id"])])
+    rows = [dict(row) for row in await tx.fetch(_OWNERSHIP, actor.tenant_id, lead["id"])]
+    return [marked(link, test=lead["test"]) for link in ownership_view(rows)]

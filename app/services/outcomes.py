@@ -15,7 +15,7 @@ from app.domain.errors import NotFoundError, ReasonNotAllowedError, ValidationFa
 from app.domain.journey import Command
 from app.domain.obligations import Moments, closing, due
 from app.domain.refusals import permitted
-from app.domain.view import feedback_view, outcome_view, stamp
+from app.domain.view import feedback_view, marked, outcome_view, stamp
 from app.schemas.outcomes import ContestIn, FeedbackIn, OutcomeIn
 from app.services.kit import Kit
 
@@ -65,7 +65,7 @@ async def close(tx: Transaction, actor: Actor, kit: Kit, ref: LeadRef, body: Out
         }
     facts.request = {"summary": case.row["context"].get("expectations") or case.row["company"]["name"]}
     await apply(case, effects, facts, public_url=kit.public_url)
-    return facts.lead["outcome"]
+    return marked(facts.lead["outcome"], test=case.lead.test)
 
 
 async def correct(tx: Transaction, actor: Actor, kit: Kit, outcome_id: UUID, body: OutcomeIn) -> dict[str, Any]:
@@ -82,7 +82,7 @@ async def correct(tx: Transaction, actor: Actor, kit: Kit, outcome_id: UUID, bod
     row["stage_at_close"] = case.row["outcome"]["stage_at_close"]
     facts = await _facts(case, "outcome.corrected", row, body)
     await apply(case, effects, facts, public_url=kit.public_url)
-    return facts.lead["outcome"]
+    return marked(facts.lead["outcome"], test=case.lead.test)
 
 
 def _refuse_superseded(case: Case, outcome_id: UUID) -> None:
@@ -185,7 +185,7 @@ async def respond(
         lead={"outcome": outcome},
     )
     await apply(case, effects, facts, public_url=kit.public_url)
-    return outcome
+    return marked(outcome, test=case.lead.test)
 
 
 async def feedback(tx: Transaction, actor: Actor, kit: Kit, ref: LeadRef, body: FeedbackIn) -> dict[str, Any]:
@@ -239,7 +239,7 @@ async def feedback(tx: Transaction, actor: Actor, kit: Kit, ref: LeadRef, body: 
         moments=Moments(next_update_on=body.next_update_on),
     )
     await apply(case, effects, facts, public_url=kit.public_url)
-    return shown
+    return marked(shown, test=case.lead.test)
 
 
 def _refuse_far(case: Case, day: date) -> None:

@@ -14,7 +14,7 @@ from app.domain.errors import ExternalIdInUseError
 from app.domain.ids import Prefix, show
 from app.domain.journey import Command
 from app.domain.refusals import permitted
-from app.domain.view import activity_view, note_view, stamp
+from app.domain.view import activity_view, marked, note_view, stamp
 from app.schemas.leads import ActivityIn, NoteIn
 from app.schemas.outcomes import AdvanceIn, AssignIn
 from app.services.kit import Kit
@@ -82,7 +82,7 @@ async def note(tx: Transaction, actor: Actor, kit: Kit, ref: LeadRef, body: Note
     case = await cases.by_lead(tx, actor, ref)
     effects = permitted(case.playbook, case.lead, actor, Command("note"), case.now)
     if sent := await _sent_before(case, _SENT_NOTE, body):
-        return note_view(sent), False
+        return marked(note_view(sent), test=case.lead.test), False
     row: dict[str, Any] = _common(case, body) | {"kind": body.kind, "visibility": body.visibility, "body": body.body}
     facts = Facts(
         contents={
@@ -96,7 +96,7 @@ async def note(tx: Transaction, actor: Actor, kit: Kit, ref: LeadRef, body: Note
         metadata=_own_metadata(row, body),
     )
     await apply(case, effects, facts, public_url=kit.public_url)
-    return note_view(row), True
+    return marked(note_view(row), test=case.lead.test), True
 
 
 async def activity(
@@ -106,7 +106,7 @@ async def activity(
     case = await cases.by_lead(tx, actor, ref)
     effects = permitted(case.playbook, case.lead, actor, Command("activity"), case.now)
     if sent := await _sent_before(case, _SENT_ACTIVITY, body):
-        return activity_view(sent), False
+        return marked(activity_view(sent), test=case.lead.test), False
     row: dict[str, Any] = _common(case, body) | {
         "kind": body.kind,
         "at": body.at,
@@ -127,4 +127,4 @@ async def activity(
         metadata=_own_metadata(row, body),
     )
     await apply(case, effects, facts, public_url=kit.public_url)
-    return activity_view(row), True
+    return marked(activity_view(row), test=case.lead.test), True

@@ -60,5 +60,6 @@ async def create(tx: Transaction, master_keys: MasterKeys, *, key: str, name: st
         raise ConflictError("Another tenant has this key.")
     await tx.execute(_ADD_ORGANIZATION, tenant_id, key, name)
     admin = NewClient(tenant_id, "admin", frozenset({Role.ADMIN}), frozenset(SCOPES_OF[Side.INTERNAL]))
-    client_id, secret = await clients.add(tx, tenant_id, admin)
+    client_id = await clients.add(tx, tenant_id, admin)
+    secret = await clients.add_secret(tx, tenant_id, client_id)
     return NewTenant(tenant_id, client_id, secret.text)

@@ -1,29 +1,42 @@
 """The client-credentials grant, revocation and introspection, as RFC 6749, 7009 and 7662 want them.
 
-Never tells an unknown client from a wrong or expired secret, neither by answer nor by time taken. Keeps no token.
+Never tells an unknown client from a wrong or expired secret or key or from a strange address, neither by answer nor by
+time taken. Keeps no token.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from typing import Any, Final, Protocol
+from uuid import UUID
 
-from app.db import revocations
+from pydantic_core import from_json
+
+from app.db import revocations, spent_assertions
 from app.db.session import Transaction
 from app.domain import ids
+from app.domain.access import LIVE_KEYS, LIVE_SECRETS, OUTSIDE_SANDBOX
 from app.domain.actor import Actor, Side
+from app.domain.errors import UnauthenticatedError
 from app.security import credentials
-from app.security.tokens import LIFETIME, Claims
+from app.security.credentials import Network
+from app.security.signing_keys import read_public_jwk
+from app.security.tokens import LIFETIME, Assertion, Claims, verify_assertion
 
 # The join carries the kind of the organisation, which picks the database login of the token.
 _FIND: Final = f"""
-select c.tenant_id, c.organization_id, c.id, c.roles, c.scopes, c.test, c.not_before, o.kind,
+select c.tenant_id, c.organization_id, c.id, c.roles, c.scopes, c.test, o.kind, c.networks,
+  greatest(c.not_before, o.not_before) as not_before,
   c.status = 'active' as active, o.status = 'active' as organization_active,
   coalesce(c.last_used_at < now() - interval '1 minute', true) as to_be_noted,
   array(select s.digest from baton.client_secret s
     where s.tenant_id = c.tenant_id and s.client_id = c.id and s.expires_at > now()
-    order by s.created_at desc limit {credentials.LIVE_SECRETS}) as digests
+    order by s.created_at desc limit {LIVE_SECRETS}) as digests,
+  array(select jsonb_build_object('id', k.id, 'jwk', k.jwk)::text from baton.client_key k
+    where k.tenant_id = c.tenant_id and k.client_id = c.id and k.expires_at > now()
+    order by k.created_at desc limit {LIVE_KEYS}) as keys
 from baton.client c
 join baton.organization o on o.tenant_id = c.tenant_id and o.id = c.organization_id
 where c.id = $1
@@ -35,6 +48,9 @@ with noted as (
 ), secret as (
   update baton.client_secret s set last_used_at = now() from noted
   where s.tenant_id = noted.tenant_id and s.client_id = noted.id and s.id = $3
+), key as (
+  update baton.client_key k set last_used_at = now() from noted
+  where k.tenant_id = noted.tenant_id and k.client_id = noted.id and k.id = $3
 )
 update baton.client c set last_used_at = now() from noted where c.tenant_id = noted.tenant_id and c.id = noted.id
 """
@@ -60,11 +76,66 @@ class TokenRefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Proven:
+    """A credential that holds: its id, and the assertion where it was one, which must not have been seen before."""
+
+    credential_id: UUID | None
+    assertion: Assertion | None = None
+
+
+class Proof(Protocol):
+    """How a client says who it is."""
+
+    @property
+    def client_id(self) -> str:
+        """The client that it says it is."""
+        ...
+
+    def check(self, row: Any) -> Proven | None:  # noqa: ANN401  # a database row
+        """Return what proves it against the client's row, None where nothing does; `row` is None for nobody."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SecretProof:
+    """client_secret_basic and client_secret_post."""
+
+    client_id: str
+    secret: str = field(repr=False)
+
+    def check(self, row: Any) -> Proven | None:  # noqa: ANN401  # a database row
+        """Compare with the live secrets."""
+        holds = credentials.matches(self.secret, row["digests"] if row else ())
+        return Proven(credentials.secret_id_of(self.secret)) if holds else None
+
+
+@dataclass(frozen=True, slots=True)
+class AssertionProof:
+    """private_key_jwt: an assertion for the audience `issuer`, read at `now` in seconds of Unix time."""
+
+    client_id: str
+    assertion: str = field(repr=False)
+    issuer: str
+    now: float
+
+    def check(self, row: Any) -> Proven | None:  # noqa: ANN401  # a database row
+        """Verify with the live keys."""
+        held = [from_json(key) for key in row["keys"]] if row else []
+        keys = [read_public_jwk(key["jwk"]) for key in held]
+        try:
+            found = verify_assertion(self.assertion, client=self.client_id, keys=keys, issuer=self.issuer, now=self.now)
+        except UnauthenticatedError:
+            return None
+        return Proven(UUID(held[keys.index(found.signed_by)]["id"]), found)
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
-    """A client that has proven who it is: what it may do at most, and from when on its tokens hold."""
+    """A client that has proven who it is: what it may do at most, from when on its tokens hold, and from where."""
 
     actor: Actor
     not_before: datetime
+    networks: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +147,29 @@ class Grant:
     expires_in: int
 
 
-async def authenticate(tx: Transaction, client_id: str, secret: str) -> Known:
-    """Return the active client of an active organisation that this secret belongs to. Raises TokenRefusedError."""
-    known_id = ids.read(ids.Prefix.CLIENT, client_id)
+async def authenticate(tx: Transaction, proof: Proof, address: IPv4Address | IPv6Address | None) -> Known:
+    """Return the active client of an active organisation that `proof` shows to ask from `address`.
+
+    Raises TokenRefusedError. An assertion is accepted once, over all processes.
+    """
+    known_id = ids.read(ids.Prefix.CLIENT, proof.client_id)
     row = await tx.fetchrow(_FIND, known_id) if known_id else None
-    holds = credentials.matches(secret, row["digests"] if row else ())
-    if row is None or not holds or not row["active"]:
-        raise TokenRefusedError(Refusal.INVALID_CLIENT, "The client could not be authenticated.")
+    proven = proof.check(row)
+    if row is None or proven is None or not row["active"]:
+        raise _stranger()
+    networks = tuple(ip_network(network) for network in row["networks"])
+    if not credentials.may_come_from(address, networks):
+        raise _stranger()
     if not row["organization_active"]:
         raise TokenRefusedError(Refusal.UNAUTHORIZED_CLIENT, "The organisation is suspended.")
+    if proven.assertion and not await spent_assertions.spend(tx, row["tenant_id"], row["id"], proven.assertion):
+        raise _stranger()
     if row["to_be_noted"]:
-        await tx.execute(_NOTE_USE, row["tenant_id"], row["id"], credentials.secret_id_of(secret))
-    return Known(_actor(row), row["not_before"])
+        await tx.execute(_NOTE_USE, row["tenant_id"], row["id"], proven.credential_id)
+    return Known(_actor(row), row["not_before"], networks)
 
 
-def grant(known: Known, scope: str | None, sign: Callable[[Actor, datetime], str]) -> Grant:
+def grant(known: Known, scope: str | None, sign: Callable[[Actor, datetime, Sequence[Network]], str]) -> Grant:
     """Return a token for the scopes asked for, all that the client has where it asks for none.
 
     `scope` is a list separated by spaces. Raises TokenRefusedError where the client lacks one of them.
@@ -101,7 +180,7 @@ def grant(known: Known, scope: str | None, sign: Callable[[Actor, datetime], str
         if not wanted <= actor.scopes:
             raise TokenRefusedError(Refusal.INVALID_SCOPE, "The client does not have every scope that it asks for.")
         actor = replace(actor, scopes=wanted)
-    return Grant(sign(actor, known.not_before), actor.scopes, LIFETIME)
+    return Grant(sign(actor, known.not_before, known.networks), actor.scopes, LIFETIME)
 
 
 async def revoke(tx: Transaction, known: Known, claims: Claims) -> bool:
@@ -135,6 +214,10 @@ def introspect(known: Known, claims: Claims, *, now: float) -> dict[str, object]
     }
 
 
+def _stranger() -> TokenRefusedError:
+    return TokenRefusedError(Refusal.INVALID_CLIENT, "The client could not be authenticated.")
+
+
 def _actor(row: Any) -> Actor:  # noqa: ANN401  # a database row
     return Actor(
         tenant_id=row["tenant_id"],
@@ -142,6 +225,6 @@ def _actor(row: Any) -> Actor:  # noqa: ANN401  # a database row
         client_id=row["id"],
         side=Side(row["kind"]),
         roles=frozenset(row["roles"]),
-        scopes=frozenset(row["scopes"]),
+        scopes=frozenset(row["scopes"]) - (OUTSIDE_SANDBOX if row["test"] else frozenset()),
         test=row["test"],
     )

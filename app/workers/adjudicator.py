@@ -7,20 +7,15 @@ import logging
 import traceback
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
-from uuid import UUID, uuid4
+from typing import Final
+from uuid import UUID
 
-from app.db import claims
-from app.db.apply import Facts, apply
+from app.db import admission, claims
 from app.db.cases import Case
-from app.db.claims import ProgramKey
 from app.db.session import Database, Identity, Login, Transaction
 from app.db.watch import LOST
 from app.domain import adjudication
-from app.domain.adjudication import Holding
 from app.domain.ids import Prefix, show
-from app.domain.lead import NOT_ACCEPTED, OPEN, RECEIVED
-from app.domain.view import stamp
 from app.workers.loops import AT_ONCE, SOON
 
 BATCH: Final = 50
@@ -105,64 +100,10 @@ class Adjudicator:
             program_id = case.row["program_id"]
             mine = {key: held[program_id, key] for key in keys[case.lead.id] if (program_id, key) in held}
             judgement = adjudication.judge(case.lead.partner_id, keys[case.lead.id], mine)
-            await _settle(case, judgement, held, public_url=self.public_url)
+            await admission.settle(case, judgement, held, public_url=self.public_url)
 
 
 def _report(what: str, error: Exception) -> None:
     # Type and place only: a message may quote a row.
     place = "".join(traceback.format_tb(error.__traceback__))
     _log.error("adjudicator: %s: %s\n%s", what, type(error).__name__, place)
-
-
-def _gone(case: Case) -> tuple[str, dict[str, Any]]:
-    """Return the row that leaves the queue with the decision."""
-    row = case.row
-    return "adjudication", {"tenant_id": row["tenant_id"], "lead_id": row["id"], "partner_id": row["partner_id"]}
-
-
-async def _settle(
-    case: Case, judgement: adjudication.Judgement, held: dict[ProgramKey, Holding], *, public_url: str
-) -> None:
-    facts = Facts(deletes=[_gone(case)])
-    if case.lead.status != RECEIVED:
-        raise LookupError("a lead that waits for its decision is received")
-    if not judgement.accepted:
-        _refuse(case, facts)
-        await apply(case, adjudication.turn_away(case.lead), facts, public_url=public_url)
-        return
-    _admit(case, judgement, held, facts)
-    await apply(case, adjudication.accept(case.lead), facts, public_url=public_url)
-
-
-def _refuse(case: Case, facts: Facts) -> None:
-    decision = adjudication.decision(case.calendar_of(case.lead.partner_id), case.now)
-    facts.lead = {"decision": decision}
-    facts.contents["lead.not_accepted"] = (
-        {"reason": decision["reason"]},
-        {"status": NOT_ACCEPTED, "decision": decision},
-    )
-    if adjudication.offered(case.lead) is not None:
-        facts.decision = {
-            "verb": "withdraw",
-            "reason": None,
-            "missing": [],
-            "note": None,
-            "by_role": case.role,
-            "at": stamp(case.now),
-        }
-
-
-def _admit(case: Case, judgement: adjudication.Judgement, held: dict[ProgramKey, Holding], facts: Facts) -> None:
-    shown: dict[str, Any] = {"status": OPEN, "stage": case.lead.stage}
-    ledger: dict[str, Any] = {"stage": case.lead.stage}
-    if not case.lead.test:
-        fresh = judgement.claim_id is None
-        holding = Holding(judgement.claim_id or uuid4(), case.lead.partner_id)
-        expires_at = case.now + timedelta(days=case.playbook.claim_days) if fresh else None
-        facts.inserts = claims.claim_rows(case.row, holding, judgement.keys, expires_at, case.now)
-        held |= {(case.row["program_id"], key): holding for key in judgement.keys}
-        ledger["claim_id"] = show(Prefix.CLAIM, holding.claim_id)
-        ledger["joins"] = not fresh
-    facts.contents["lead.accepted"] = (ledger, shown)
-    if adjudication.offered(case.lead) is not None:
-        facts.also_starts = ("handover.requested",)

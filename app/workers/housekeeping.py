@@ -24,6 +24,12 @@ delete from baton.delivery where ctid = any(array(
   where state in ('delivered', 'failed', 'cancelled')
     and finished_at < now() - interval '{DELIVERIES_KEPT_DAYS} days' limit {_BATCH}))
 """  # noqa: S608 - the only thing put in are constants
+# A count that has been restored in full says no more than none at all.
+_PURGE_PERMITS: Final = f"""
+delete from baton.permit where ctid = any(array(
+  select ctid from baton.permit
+  where tat < now() - interval '1 hour' and not (now() - interval '1 hour' < any(until)) limit {_BATCH}))
+"""  # noqa: S608 - the only thing put in are constants
 
 
 class Housekeeping:
@@ -40,7 +46,7 @@ class Housekeeping:
         async with self._database.begin(_WORKER) as tx:
             await tx.execute(_PATIENCE)
             await tx.execute(_ROTATE)
-        for purge in (_PURGE_ANSWERS, _PURGE_DELIVERIES):
+        for purge in (_PURGE_ANSWERS, _PURGE_DELIVERIES, _PURGE_PERMITS):
             removed = _BATCH
             while removed == _BATCH:
                 async with self._database.begin(_WORKER) as tx:

@@ -17,14 +17,17 @@ from app.workers.publisher import Publisher
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a worker process works with; `database` has been started and has the worker's login."""
+    """What a worker process works with; `database` has been started and has the worker's login.
+
+    At `address` it waits for wake-ups, unless there is only a pooler in transaction mode (`pooled`).
+    """
 
     database: Database
     address: Address
     master_keys: MasterKeys
     egress_allow: tuple[Network, ...] = ()
     own_hosts: frozenset[str] = frozenset()
-    prepared_statements: bool = True
+    pooled: bool = False
     slots: int = SLOTS
 
 
@@ -36,7 +39,7 @@ async def run(around: Surroundings, stop: asyncio.Event, *, more: Sequence[Loop]
         woken.set()
         around.database.wake_workers()  # the other processes take their share of the sending
 
-    watch = Watch(around.address, woken.set, prepared_statements=around.prepared_statements)
+    watch = Watch(around.address, woken.set, pooled=around.pooled)
     egress = Egress(around.egress_allow, own_hosts=around.own_hosts)
     await egress.start()
     dispatcher = Dispatcher(around.database, egress, around.master_keys, slots=around.slots, finished=woken.set)

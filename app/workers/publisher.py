@@ -27,7 +27,8 @@ _log = logging.getLogger(__name__)
 
 
 # A body's `sequence` stands right after its head. Numbers are drawn from the counter row of each organisation, in the
-# order of the outbox ids: of one lead that is the order of its facts, since ids are drawn under the lead's lock.
+# order of the outbox ids: of one lead that is the order of its facts, since ids are drawn under the lead's lock. Tests
+# are numbered apart: neither feed has gaps where the other one goes on. No test is a page for anybody.
 def _statement(limit: int) -> str:
     # The limit stands in the text: for a parameter the planner would make a new plan at every call.
     return f"""
@@ -38,18 +39,18 @@ with gone as (
   where o.tenant_id = batch.tenant_id and o.id = batch.id
   returning o.*
 ), counted as (
-  select tenant_id, organization_id, count(*) as n from gone group by tenant_id, organization_id
+  select tenant_id, organization_id, test, count(*) as n from gone group by tenant_id, organization_id, test
 ), counter as (
-  insert into baton.feed_counter as c (tenant_id, organization_id, last)
-  select tenant_id, organization_id, n from counted
-  on conflict (tenant_id, organization_id) do update set last = c.last + excluded.last
-  returning c.tenant_id, c.organization_id, c.last
+  insert into baton.feed_counter as c (tenant_id, organization_id, test, last)
+  select tenant_id, organization_id, test, n from counted
+  on conflict (tenant_id, organization_id, test) do update set last = c.last + excluded.last
+  returning c.tenant_id, c.organization_id, c.test, c.last
 ), numbered as (
   select gone.*, counter.last - counted.n
-      + row_number() over (partition by gone.tenant_id, gone.organization_id order by gone.id) as sequence
+      + row_number() over (partition by gone.tenant_id, gone.organization_id, gone.test order by gone.id) as sequence
   from gone
-  join counted using (tenant_id, organization_id)
-  join counter using (tenant_id, organization_id)
+  join counted using (tenant_id, organization_id, test)
+  join counter using (tenant_id, organization_id, test)
 ), frozen as (
   select tenant_id, organization_id, lead_id, event_id, type, at, test, page, sequence,
     left(body, splice) || '"sequence":' || sequence || ',' || substr(body, splice + 1) as body
@@ -61,19 +62,19 @@ with gone as (
 ), sent as (
   insert into baton.delivery
     (tenant_id, id, lane_id, organization_id, message_id, event_id, lead_id, type, sequence, body, state, attempts,
-     due_at, created_at)
+     due_at, created_at, test)
   select f.tenant_id, gen_random_uuid(), e.id, f.organization_id, {MESSAGE_ID}, f.event_id, f.lead_id, f.type,
-    f.sequence, f.body, 'pending', 0, now(), now()
+    f.sequence, f.body, 'pending', 0, now(), now(), f.test
   from frozen as f
   join baton.endpoint as e on e.tenant_id = f.tenant_id and e.organization_id = f.organization_id
-    and e.status <> 'deleted' and e.event_types && array[f.type, '*']
+    and e.test = f.test and e.status <> 'deleted' and e.event_types && array[f.type, '*']
   union all
   select f.tenant_id, gen_random_uuid(), d.id, f.tenant_id,
     'page_' || substr({MESSAGE_ID}, 5) || '_' || replace(d.id::text, '-', ''), f.event_id, f.lead_id, f.type,
-    f.sequence, f.body, 'pending', 0, now(), now()
+    f.sequence, f.body, 'pending', 0, now(), now(), f.test
   from frozen as f
   join baton.destination as d on d.tenant_id = f.tenant_id and d.status = 'active'
-  where f.page
+  where f.page and not f.test
   on conflict (tenant_id, lane_id, message_id) do nothing
   returning tenant_id, lane_id
 ), lane as (
@@ -84,7 +85,7 @@ with gone as (
   for no key update
 ), due as (
   update baton.lane as l set next_due_at = least(l.next_due_at, now()) from lane
-  where l.tenant_id = lane.tenant_id and l.id = lane.id and not lane.parked
+  where l.tenant_id = lane.tenant_id and l.id = lane.id and not lane.parked and not l.suspended
 )
 select count(*) from gone
 """  # noqa: S608 - a constant and a number

@@ -50,6 +50,7 @@ TOKENS = {
 @dataclass(frozen=True)
 class FakeClaims:
     actor: Actor
+    networks: tuple[()] = ()
 
 
 class FakeVerifier:
@@ -57,6 +58,9 @@ class FakeVerifier:
         if token not in TOKENS:
             raise UnauthenticatedError(f"refused {token}")
         return FakeClaims(TOKENS[token])
+
+    def refuse_revoked(self, claims: FakeClaims) -> None:
+        """Nobody is revoked here."""
 
 
 @dataclass

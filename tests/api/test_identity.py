@@ -3,165 +3,30 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-import asyncpg
 import httpx2
 import jwt
 import pytest
-from fastapi import FastAPI
 
-from app.db.session import Address, Database, Login
+from app.db.session import Login
 from app.domain.errors import ConflictError, OverloadedError
 from app.domain.ids import Prefix, read, show
-from app.routers import me, oauth, organizations
-from app.routers.edge import Services, include, install
-from app.security.cursors import CursorSealer
-from app.security.keyring import MasterKeys
+from app.routers import clients, organizations
 from app.security.signing_keys import SigningKey, public_jwk
-from app.services import tenants
-from app.services.issuer import Issuer
-from app.services.kit import Kit
-
-URL = "https://baton.example"
-REFUSED = {"error": "invalid_client", "error_description": "The client could not be authenticated."}
-
-
-class Clock:
-    """A monotonic clock that only moves when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class CountingDatabase(Database):
-    """Knows which logins began a transaction, and can be cut off."""
-
-    begun: list[Login]
-    gone = False
-
-    def begin(self, identity, *, snapshot=False):
-        if self.gone:
-            raise ConnectionResetError
-        self.begun.append(identity.login)
-        return super().begin(identity, snapshot=snapshot)
-
-
-@dataclass
-class Process:
-    """One API process: an application with an issuer and pools of its own."""
-
-    http: httpx2.AsyncClient
-    issuer: Issuer
-    clock: Clock
-    database: CountingDatabase
-    tokens: dict[str, str] = field(default_factory=dict)
-
-    async def token(self, client: dict, **form: str) -> httpx2.Response:
-        credentials = (client["client_id"], client["client_secret"])
-        return await self.http.post("/oauth/token", data={"grant_type": "client_credentials", **form}, auth=credentials)
-
-    async def call(self, client: dict, method: str, path: str, json: object = None, **headers: str) -> httpx2.Response:
-        if client["client_id"] not in self.tokens:
-            self.tokens[client["client_id"]] = (await self.token(client)).json()["access_token"]
-        sent = {"Authorization": f"Bearer {self.tokens[client['client_id']]}"}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.http.request(method, path, json=json, headers=sent)
-
-
-@asynccontextmanager
-async def running(url: str, passwords: dict[Login, str], keys: MasterKeys) -> AsyncIterator[Process]:
-    logins = dict.fromkeys((Login.PARTNER, Login.INTERNAL, Login.AUTH), 4)
-    database = CountingDatabase(Address(url, passwords), logins)
-    database.begun = []
-    await database.start()
-    clock = Clock()
-    issuer = Issuer(database, keys, url=URL, audience=URL, clock=clock)
-    await issuer.start()
-    app = FastAPI()
-    app.state.issuer = issuer
-    app.state.kit = Kit(keys, CursorSealer(keys.derive(b"cursors")), (), URL)
-    install(app, Services(issuer.verifier, database, issuer.fresh))
-    include(app, oauth.router, organizations.router, me.router)
-    transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url=URL) as http:
-        yield Process(http, issuer, clock, database)
-    await issuer.stop()
-    await database.stop()
-
-
-async def a_tenant(url: str, passwords: dict[Login, str], keys: MasterKeys, key: str) -> dict:
-    database = Database(Address(url, passwords), {Login.INTERNAL: 1})
-    await database.start()
-    async with database.begin(tenants.new_identity()) as tx:
-        made = await tenants.create(tx, keys, key=key, name=key.title())
-    await database.stop()
-    return made.shown()
-
-
-@pytest.fixture(scope="module")
-async def admin(database_url, passwords, master_keys) -> dict:
-    return await a_tenant(database_url, passwords, master_keys, "acme")
-
-
-@pytest.fixture(scope="module")
-async def other_admin(database_url, passwords, master_keys) -> dict:
-    return await a_tenant(database_url, passwords, master_keys, "other")
-
-
-@pytest.fixture
-async def no_keys(database_url) -> None:
-    """The issuer of the next process that starts is the first of its database."""
-    connection = await asyncpg.connect(database_url)
-    await connection.execute("delete from baton.signing_key")
-    await connection.close()
-
-
-@pytest.fixture
-async def api(database_url, passwords, master_keys, admin, other_admin) -> AsyncIterator[Process]:
-    async with running(database_url, passwords, master_keys) as process:
-        yield process
-
-
-async def a_partner(api: Process, admin: dict, key: str) -> dict:
-    answer = await api.call(admin, "POST", "/v1/partners", {"key": key, "name": key.title()})
-    assert answer.status_code == 201, answer.text
-    return answer.json() | {"etag": answer.headers["etag"]}
-
-
-async def a_client(api: Process, admin: dict, path: str, **body: object) -> dict:
-    answer = await api.call(admin, "POST", path, {"name": "system", **body})
-    assert answer.status_code == 201, answer.text
-    return answer.json() | {"etag": answer.headers["etag"]}
-
-
-@pytest.fixture
-async def second(database_url, passwords, master_keys) -> AsyncIterator[Process]:
-    async with running(database_url, passwords, master_keys) as process:
-        yield process
-
-
-@pytest.fixture
-async def sql(database_url) -> AsyncIterator[asyncpg.Connection]:
-    """A superuser's connection, for moving time."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
-
-
-def slug(answer: httpx2.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
-
-
-def unique() -> str:
-    return f"v-{uuid4().hex[:12]}"
+from tests.api.identity_world import (
+    REFUSED,
+    URL,
+    Process,
+    a_client,
+    a_partner,
+    a_tenant,
+    a_vendor,
+    running,
+    slug,
+    unique,
+)
 
 
 async def test_a_client_gets_a_token_that_the_published_key_verifies(api, admin):
@@ -189,14 +54,6 @@ async def test_partners_and_their_clients_are_made_by_api(api, admin):
     assert me["client_id"] == client["client_id"]
     assert me["mode"] == "live"
     assert "leads:write" in [entry["scope"] for entry in me["scopes"]]
-
-
-async def a_vendor(api: Process, admin: dict, **body: object) -> tuple[dict, dict]:
-    """A partner and one client of it."""
-    partner = await a_partner(api, admin, unique())
-    return partner, await a_client(
-        api, admin, f"/v1/partners/{partner['id']}/clients", **{"roles": ["partner"], **body}
-    )
 
 
 async def test_a_token_may_be_narrowed_and_never_widened(api, admin):
@@ -420,7 +277,10 @@ async def test_metadata_names_what_there_is(api):
     assert shown["grant_types_supported"] == ["client_credentials"]
     assert shown["response_types_supported"] == []
     assert "leads:write" in shown["scopes_supported"]
-    assert "private_key_jwt" not in shown["token_endpoint_auth_methods_supported"]
+    for name in ("token", "revocation", "introspection"):
+        methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+        assert shown[f"{name}_endpoint_auth_methods_supported"] == methods
+        assert shown[f"{name}_endpoint_auth_signing_alg_values_supported"] == ["ES256"]
     assert answer.headers["cache-control"] == "public, max-age=300"
 
 
@@ -512,22 +372,26 @@ async def test_roles_and_scopes_keep_to_the_kind_of_the_organisation(api, admin)
         assert ("audit:read" in made["scopes"]) is False
 
 
-async def test_only_an_admin_of_the_tenant_manages_and_is_asked_before_its_fields_are(api, admin):
+async def test_only_an_admin_manages_and_is_asked_before_its_fields_are(api, admin):
     partner, vendor = await a_vendor(api, admin, roles=["admin", "partner"])
+    _, subject = await a_vendor(api, admin)
     assert "partners:manage" in vendor["scopes"]
     manager = await a_client(api, admin, "/v1/clients", roles=["manager"], scopes=["partners:manage", "admin"])
     reader = await a_client(api, admin, "/v1/clients", roles=["admin"], scopes=["leads:read"])
     seen = 0
-    for route in organizations.router.routes:
-        path = route.path.replace("{partner}", partner["id"]).replace("{client}", vendor["client_id"])
+    names = {"partner": partner["id"], "client": subject["client_id"], "secret": "sec_x", "public_key": "key_x"}
+    for route in (*organizations.router.routes, *clients.router.routes):
+        path = route.path.format(**names)
+        # A partner's admin manages its own clients, and of the tenant's partners none.
+        outsiders = (manager, vendor) if path.startswith("/v1/partners") else (manager,)
         for method in route.methods:
             tag = {"If_Match": '"1"'} if method in {"PATCH", "DELETE"} else {}
             body = {"nonsense": 1} if method in {"POST", "PATCH"} else None
-            for client in (vendor, manager):
+            for client in outsiders:
                 assert slug(await api.call(client, method, path, body, **tag)) == (403, "not-permitted"), path
             assert slug(await api.call(reader, method, path, body, **tag)) == (403, "insufficient-scope"), path
             seen += 1
-    assert seen == 12
+    assert seen == 15
 
 
 async def test_another_tenants_partner_and_client_do_not_exist(api, admin, other_admin):

@@ -99,6 +99,7 @@ STATUSES = {
     404: "not-found",
     405: "method-not-allowed",
     406: "not-acceptable",
+    408: "request-timeout",
     409: "conflict external-id-in-use idempotency-key-in-flight lead-not-open handover-pending handover-not-pending "
     "outcome-exists consultation-not-open obligation-open playbook-not-agreed",
     412: "stale-version",

@@ -46,6 +46,7 @@ CALLERS = {
 @dataclass(frozen=True)
 class Claims:
     actor: Actor
+    networks: tuple = ()
 
 
 class Verifier:

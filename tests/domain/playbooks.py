@@ -1,6 +1,7 @@
 """The default playbook, parsed once, and small makers of leads and actors."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,14 @@ SUCCESS = Party(TENANT, "customer_success", Side.INTERNAL)
 EVERYTHING_KNOWN = frozenset({"/context/pain_points", "/context/temperature", "/context/bant/need"})
 
 
-def document() -> dict[str, Any]:
+@cache
+def _parsed() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "examples" / "playbook.yaml").read_text("utf-8"))
+
+
+def document() -> dict[str, Any]:
+    """Return a copy that a test may change."""
+    return deepcopy(_parsed())
 
 
 @cache

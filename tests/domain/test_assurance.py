@@ -91,6 +91,22 @@ def test_a_planted_fault_is_found(record: Record, ownerless: bool, gaps: list, o
     assert [(hole.source, hole.since, hole.until) for hole in found.gaps] == gaps
     assert [(hole.source, hole.since, hole.until) for hole in found.overlaps] == overlaps
     assert [one.n for one in found.disagreements] == disagreements
+    assert {one.lead_id for one in (*found.gaps, *found.overlaps, *found.disagreements)} == {LEAD}
+
+
+def test_an_owner_for_no_time_at_all_is_no_fault():
+    told = (TOLD[0], Told(at(3), SALES, VENDOR), Told(at(3), MANAGER, SALES))
+    links = (CHAIN[0], Interval(SALES, at(3), at(3)), Interval(MANAGER, at(3), None))
+    assert check(Record(LEAD, at(1), MANAGER, links, told)) == Findings(False, (), (), ())
+
+
+def test_the_owner_of_today_is_held_against_both():
+    today = Interval(SALES, at(6), None)
+    assert check(replace(SOUND, owner=SALES)).disagreements == (Disagreement(LEAD, None, CHAIN[2], today),)
+    unstored = check(replace(SOUND, owner=SALES, chain=())).disagreements
+    assert unstored[3:] == (Disagreement(LEAD, None, CHAIN[2], Interval(SALES, at(1), None)),)
+    untold = check(replace(SOUND, owner=SALES, told=())).disagreements
+    assert untold[3:] == (Disagreement(LEAD, None, None, today),)
 
 
 def test_a_disagreement_shows_both_sides():

@@ -1,5 +1,6 @@
 """Who may ask whom, how a question ends, whose clock it is, and which sides are told of what."""
 
+import re
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -9,9 +10,9 @@ from app.domain.actions import actions
 from app.domain.actor import Side
 from app.domain.audience import audience, informed_sides
 from app.domain.business_time import Calendar
-from app.domain.consultation import acting_role, settle
+from app.domain.consultation import acting_role, lapse, settle
 from app.domain.journey import Command, Effects, Refusal, decide
-from app.domain.lead import CLOSED, NOT_ACCEPTED, RECEIVED, Consultation, Lead, Party
+from app.domain.lead import CLOSED, NOT_ACCEPTED, OPEN, RECEIVED, Consultation, Lead, Party
 from app.domain.obligations import Moments, Running, changes
 from app.domain.playbook import Playbook
 from app.domain.playbook_reader import read_playbook
@@ -33,6 +34,7 @@ from tests.domain.playbooks import (
 NOW = datetime(2026, 11, 20, 1, tzinfo=UTC)
 TECHNICAL = Party(TENANT, "technical", Side.INTERNAL)
 STRANGER = Party(OTHER_PARTNER, "partner", Side.PARTNER)
+SENTENCE = re.compile(r"[A-Z][a-z]* [a-z][^A-Z]*\.")
 FIRST, SECOND = UUID(int=21), UUID(int=22)
 ALWAYS = Calendar("UTC", tuple(((0, 1440),) for _ in range(7)))
 
@@ -66,6 +68,7 @@ def test_the_owner_asks_the_roles_of_its_stage(state: Lead, party: Party, role: 
     if refusal:
         assert isinstance(verdict, Refusal)
         assert (verdict.slug, verdict.rule) == refusal
+        assert SENTENCE.fullmatch(verdict.detail)
         return
     assert isinstance(verdict, Effects)
     assert (verdict.rule, verdict.consults) == (f"stages.{state.stage}.consulted", TECHNICAL)
@@ -87,6 +90,7 @@ def test_an_owner_does_not_ask_itself():
     verdict = decide(playbook, state, actor(SALES), Command("consult", to_role="internal_sales"), NOW)
     assert isinstance(verdict, Refusal)
     assert (verdict.slug, verdict.rule) == ("not-permitted", "stages.negotiation.consulted")
+    assert SENTENCE.fullmatch(verdict.detail)
     (action,) = [held for held in actions(playbook, state, actor(SALES), NOW) if held.command == "consult"]
     assert not action.allowed
 
@@ -109,6 +113,8 @@ ENDED = [
     ("an answered one is not answered again", about("answered"), TECHNICAL, "answer", "consultation-not-open"),
     ("a declined one is not answered", about("declined"), TECHNICAL, "answer", "consultation-not-open"),
     ("a withdrawn one is not declined", about("withdrawn"), TECHNICAL, "decline", "consultation-not-open"),
+    ("where nothing was asked, nothing is answered", lead(), TECHNICAL, "answer", "not-permitted"),
+    ("nor taken back", lead(), VENDOR, "withdraw", "not-permitted"),
     ("an answered one is not taken back", about("answered"), VENDOR, "withdraw", "consultation-not-open"),
 ]
 
@@ -118,10 +124,15 @@ def test_only_the_asked_role_answers_and_only_who_asks_takes_back(state: Lead, p
     verdict = settle(state, actor(party), verb)
     if isinstance(verdict, Refusal):
         assert (verdict.slug, verdict.rule) == (expected, f"consultations.{verb}")
+        assert SENTENCE.fullmatch(verdict.detail)
         return
-    assert verdict.events == (expected,)
+    assert (verdict.rule, verdict.events) == (f"consultations.{verb}", (expected,))
     assert (verdict.status, verdict.stage, verdict.owner) == (state.status, state.stage, state.owner)
     assert acting_role(state, actor(party, "admin"), verb) == party.role
+
+
+def test_open_questions_end_with_the_lead_alone():
+    assert [lapse(lead(status=status)) for status in (RECEIVED, OPEN, CLOSED)] == [False, False, True]
 
 
 def test_the_clock_of_one_question_leaves_the_others_running():

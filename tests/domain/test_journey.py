@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from app.domain.actor import Actor, Side
-from app.domain.journey import ENGINE_COMMANDS, MOVES, Command, Effects, Refusal, decide, time_out
+from app.domain.journey import ENGINE_COMMANDS, MOVES, Command, Effects, Refusal, Request, decide, time_out
 from app.domain.lead import CLOSED, NOT_ACCEPTED, OPEN, PENDING_HANDOVER, RECEIVED, Lead, Party
 from app.domain.playbook import Fallback
 from app.domain.playbook_reader import read_playbook
@@ -78,6 +78,8 @@ REFUSED = [
     ("a received lead is not won", lead(status=RECEIVED), VENDOR, Command("outcome", result="disqualified", reason="no_fit"), "lead-not-open", "moves.outcome"),
     ("nobody but whoever may close with a result corrects to it", lead(status=CLOSED, outcome=outcome("lost")), VENDOR, Command("correct", result="eaten", reason="price"), "not-permitted", "moves.correct"),
     ("a correction without an outcome", lead(), VENDOR, Command("correct", result="lost", reason="price"), "not-found", "moves.correct"),
+    ("a lead that was closed without an outcome gets none", lead(status=CLOSED), VENDOR, Command("outcome", result="lost", reason="price"), "lead-not-open", "outcomes.lost"),
+    ("an owner that may not close so corrects nothing", lead(stage="onboarding", owner=SUCCESS, outcome=outcome("won")), SUCCESS, Command("correct", reason="price"), "not-permitted", "outcomes.won"),
     ("a correction needs a listed reason", lead(status=CLOSED, outcome=outcome("lost")), VENDOR, Command("correct", result="lost", reason="bored"), "reason-not-allowed", "reasons.lost"),
 ]  # fmt: skip
 
@@ -118,6 +120,25 @@ def test_what_is_missing_is_listed_in_full():
     assert verdict.missing == ("/note",)
 
 
+LEARNED = [
+    ("exactly the share that is asked for", lead(completeness=0.6), ()),
+    ("a little less", lead(completeness=0.59), ("completeness:0.6",)),
+    ("a call without a conversation", lead(activities=frozenset({("call", "held")})), ("activity:conversation",)),
+    ("a conversation without a call", lead(activities=frozenset({("mail", "connected")})), ("activity:conversation",)),
+    ("the one of one, the other of another", lead(activities=frozenset({("call", "held"), ("mail", "connected")})), ("activity:conversation",)),
+    ("one that fits among others", lead(activities=frozenset({("mail", "sent"), ("call", "appointment_set")})), ()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("state", "missing"), [row[1:] for row in LEARNED], ids=[row[0] for row in LEARNED])
+def test_a_boundary_is_crossed_with_what_it_asks_for_and_nothing_less(state: Lead, missing: tuple[str, ...]):
+    held = document()
+    held["stages"][0]["handovers"][0]["requires"]["activities"] = ["conversation"]
+    playbook = read_playbook(held, UUID(int=9), 1)
+    verdict = decide(playbook, state, actor(VENDOR), Command("handover", to_role="internal_sales"), NOW)
+    assert (verdict.missing if isinstance(verdict, Refusal) else ()) == missing
+
+
 def test_what_a_stage_allows_to_others_holds_in_that_stage_alone():
     held = document()
     held["stages"][1]["may"] = {"advance": ["manager"]}
@@ -144,6 +165,10 @@ ALLOWED = [
     (AT_SALES, SALES, Command("outcome", result="won", reason="price"), ("outcomes.won", OPEN, "onboarding", SALES, None, ("outcome.closed", "stage.entered", "handover.requested"))),
     (AT_SALES, SALES, Command("outcome", result="lost", reason="other", note=True), ("outcomes.lost", CLOSED, "negotiation", SALES, None, ("outcome.closed",))),
     (OFFERED, VENDOR, Command("outcome", result="disqualified", reason="no_fit"), ("outcomes.disqualified", CLOSED, "awareness", VENDOR, "withdrawn", ("handover.withdrawn", "outcome.closed"))),
+    (lead(status=CLOSED, outcome=outcome("lost")), VENDOR, Command("correct", reason="budget"), ("moves.correct", CLOSED, "awareness", VENDOR, None, ("outcome.corrected",))),
+    (lead(status=CLOSED, outcome=outcome("lost")), VENDOR, Command("correct", result="disqualified", reason="no_fit"), ("moves.correct", CLOSED, "awareness", VENDOR, None, ("outcome.corrected",))),
+    (lead(status=CLOSED, outcome=outcome("lost")), VENDOR, Command("acknowledge"), ("moves.acknowledge", CLOSED, "awareness", VENDOR, None, ("outcome.acknowledged",))),
+    (lead(stage="onboarding", owner=SUCCESS, outcome=outcome("won")), VENDOR, Command("contest"), ("moves.contest", OPEN, "onboarding", SUCCESS, None, ("outcome.contested",))),
     (lead(status=CLOSED, outcome=outcome("pending")), VENDOR, Command("reopen"), ("moves.reopen", OPEN, "awareness", VENDOR, None, ("lead.reopened",))),
     (lead(status=CLOSED, outcome=outcome("pending")), VENDOR, Command("outcome", result="lost", reason="timing"), ("outcomes.lost", CLOSED, "awareness", VENDOR, None, ("outcome.closed",))),
     (lead(stage="onboarding", owner=SUCCESS, outcome=outcome("won")), SUCCESS, Command("advance", to_stage="closed"), ("stages.onboarding.exits.closed", CLOSED, "onboarding", SUCCESS, None, ("stage.entered",))),
@@ -158,19 +183,45 @@ def test_a_permitted_command_has_exactly_these_effects(state: Lead, party: Party
     assert isinstance(verdict, Effects), verdict
     found = (verdict.rule, verdict.status, verdict.stage, verdict.owner, verdict.handover, verdict.events)
     assert found == expected
+    assert verdict.consults is None
+    assert (verdict.request is not None) == ("handover.requested" in verdict.events)
 
 
-def test_the_handover_of_a_win_goes_to_customer_success_while_sales_stays_accountable():
-    verdict = run(AT_SALES, actor(SALES), Command("outcome", result="won", reason="price"))
+OFFERS = [
+    ("the way says what acceptance enters", lead(), VENDOR, Command("handover", to_role="internal_sales"), Request(VENDOR, SALES, "evaluation")),
+    ("or that the stage stays", lead(stage="evaluation"), VENDOR, Command("handover", to_role="internal_sales"), Request(VENDOR, SALES, None)),
+    ("back to the partner of the lead", lead(owner=MANAGER), MANAGER, Command("handover", to_role="partner"), Request(MANAGER, VENDOR, None)),
+    ("a win goes to customer success", AT_SALES, SALES, Command("outcome", result="won", reason="price"), Request(SALES, SUCCESS, None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "party", "command", "offer"), [row[1:] for row in OFFERS], ids=[r[0] for r in OFFERS]
+)
+def test_an_offer_goes_from_the_owner_who_stays_accountable_to_its_receiver(
+    state: Lead, party: Party, command: Command, offer: Request
+):
+    verdict = run(state, actor(party), command)
     assert isinstance(verdict, Effects)
-    assert verdict.request is not None
-    assert (verdict.request.giver, verdict.request.receiver) == (SALES, SUCCESS)
+    assert (verdict.request, verdict.owner) == (offer, party)
+
+
+def test_a_role_of_either_side_is_filled_by_the_tenants_own_organisation():
+    held = document()
+    held["stages"][0]["handovers"] = [{"from": "partner", "to": "manager"}]
+    verdict = decide(
+        read_playbook(held, UUID(int=9), 1), lead(), actor(VENDOR), Command("handover", to_role="manager"), NOW
+    )
+    assert isinstance(verdict, Effects)
+    assert verdict.request == Request(VENDOR, MANAGER, None)
 
 
 def test_a_time_out_ends_at_the_named_fallback():
-    effects = time_out(OFFERED, Fallback(Side.INTERNAL, "manager"))
-    assert effects.owner == Party(TENANT, "manager", Side.INTERNAL)
-    assert effects.handover == "timed_out"
+    chief = Party(VENDOR.organization_id, "manager", Side.PARTNER)
+    for side, owner in ((Side.INTERNAL, Party(TENANT, "manager", Side.INTERNAL)), (Side.PARTNER, chief)):
+        assert time_out(OFFERED, Fallback(side, "manager")) == Effects(
+            "ladders.fallback", OPEN, "awareness", owner, "timed_out", None, ("handover.timed_out", "ownership.changed")
+        )
 
 
 COMMANDS = [

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from app.domain.lint import lint, stranded
+from app.domain.playbook_names import Fault
 from app.domain.playbook_reader import PlaybookFaultsError, read_playbook
 from tests.domain.playbooks import document
 
@@ -112,3 +113,67 @@ def test_a_stage_in_which_leads_stand_is_kept_or_named():
         "awareness",
         None,
     )
+
+
+TOLD: list[tuple[Change, tuple[Fault, ...]]] = [
+    (lambda d: stage(d, "evaluation").update(accountable=[]),
+     (Fault("/stages/1/accountable", "stage.accountable", "Name who is accountable in `evaluation`.", "`evaluation` の責任者を指定してください。"),)),
+    (lambda d: stage(d, "evaluation").update(exits=[]),
+     (Fault("/stages/1/exits", "stage.exit", "Say how `evaluation` is left.", "`evaluation` の出口を指定してください。"),)),
+    (lambda d: stage(d, "awareness").update(clocks=[], consulted=[]),
+     (Fault("/stages/0/clocks", "stage.clock", "Name a clock that runs in `awareness`.", "`awareness` の期限を指定してください。"),)),
+    (lambda d: stage(d, "evaluation").update(was=["onboarding"]),
+     (Fault("/stages/1/was", "stage.was", "`onboarding` is a stage of this playbook, or another stage was it already.", "`onboarding` は他の段階と重複しています。"),)),
+    (lambda d: [stage(d, key).update(was=["former"]) for key in ("evaluation", "onboarding")],
+     (Fault("/stages/3/was", "stage.was", "`former` is a stage of this playbook, or another stage was it already.", "`former` は他の段階と重複しています。"),)),
+    (lambda d: stage(d, "evaluation").update(was=["former", "former"]),
+     (Fault("/stages/1/was", "stage.was", "`former` is a stage of this playbook, or another stage was it already.", "`former` は他の段階と重複しています。"),)),
+    (lambda d: d["ladders"]["standard"]["steps"].pop(),
+     (Fault("/ladders/standard/steps", "ladder.fallback", "The last step ends at the fallback: tell it, or let it take the lead.", "最後の手順は代替責任者で終わる必要があります。"),)),
+    (lambda d: d["ladders"]["handover"]["steps"][-1].update(notify=["owed_by"]), ()),
+    (lambda d: d["ladders"]["handover"]["steps"][-1].update(assign_fallback=False), ()),
+    (lambda d: only_steps(d, *[d["ladders"]["standard"]["steps"][2]] * 20), ()),
+    (lambda d: only_steps(d, *[d["ladders"]["standard"]["steps"][2]] * 21),
+     (Fault("/ladders/standard/steps", "ladder.steps", "At most 20 steps.", "手順は20以下です。"),)),
+    (lambda d: d["ladders"]["handover"].update(fallback={"side": "partner", "role": "technical"}),
+     (Fault("/ladders/handover/fallback", "ladder.fallback_side", "The fallback's role is not of that side.", "代替責任者の役割がその側にありません。"),)),
+    (lambda d: d["ladders"]["standard"].update(fallback={"side": "internal", "role": "internal_sales"}), ()),
+    (lambda d: stage(d, "evaluation")["handovers"].append({"from": "manager", "to": "manager"}),
+     (Fault("/stages/1/handovers", "handover.self", "`manager` would answer its own request; name another receiver.", "`manager` が自らの依頼に回答することになります。"),)),
+    *((lambda d, command=command: stage(d, "negotiation").update(may={command: ["receiver", "giver", "manager"]}),
+       (Fault(f"/stages/2/may/{command}", "handover.self_approval", f"Only the receiver may {command}: take out giver, manager.", "回答できるのは受け手だけです。"),))
+      for command in ("accept", "reject", "return")),
+    (lambda d: d["choices"].update(disqualified={}),
+     (Fault("/outcomes/disqualified/reasons", "outcome.reasons", "Every way to close needs at least one reason.", "すべての結果には理由が必要です。"),)),
+    (lambda d: stage(d, "onboarding").update(informed=["manager"]),
+     (Fault("/stages/3/informed", "outcome.reason_path", "The partner would never hear why a lead died in `onboarding`: inform it.", "`onboarding` での失注理由がパートナーに届きません。"),)),
+    (lambda d: stage(d, "onboarding").update(informed=[], consulted=["technical", "partner"]), ()),
+    (lambda d: d["clocks"]["consultation_response"]["stops"].pop(),
+     (Fault("/clocks/consultation_response", "consultation.apart", "Only clocks owed by `consulted` run on consultations, from consultation.requested to consultation.answered, consultation.declined, consultation.withdrawn.", "相談の期限は相談先が負い、依頼から回答・辞退・取り下げまで進みます。"),)),
+    (lambda d: d["clocks"]["consultation_response"].update(ladder="handover"),
+     (Fault("/clocks/consultation_response/ladder", "consultation.owner", "The owner stays accountable while it asks: take a ladder that assigns nobody.", "相談中も担当は変わりません。担当を移さない手順を指定してください。"),)),
+    (lambda d: stage(d, "onboarding")["clocks"].remove("consultation_response"),
+     (Fault("/stages/3/clocks", "consultation.silent", "Whoever is asked in `onboarding` would owe no answer: name a clock owed by `consulted`.", "`onboarding` の相談先に回答期限がありません。"),)),
+    (lambda d: (stage(d, "onboarding")["clocks"].remove("consultation_response"), stage(d, "onboarding").update(may={"consult": []})), ()),
+    (lambda d: (stage(d, "onboarding")["clocks"].remove("consultation_response"), stage(d, "onboarding").update(consulted=[])), ()),
+    (lambda d: d.update(form=[*d["form"], *d["form"][:4]]),
+     (Fault("/form", "form.length", "At most 12 questions: a form is answered in five minutes.", "質問は12問以下です。"),)),
+    (lambda d: d.update(form=[*d["form"], *d["form"][:3]]), ()),
+    (lambda d: d["form"][1].update(pointer="/context"),
+     (Fault("/form/1/pointer", "field.unknown", "A lead has no such field.", "この項目は存在しません。"),)),
+    (lambda d: stage(d, "evaluation")["handovers"][1].update(requires={"fields": ["/contact/email", "/metadata"]}),
+     (Fault("/stages/1", "field.unknown", "`stages.evaluation.handovers.internal_sales.partner` asks for a field that a lead does not have.", "`stages.evaluation.handovers.internal_sales.partner` が存在しない項目を求めています。"),)),
+    (lambda d: (d["outcomes"]["won"].update(closes=True, enters="negotiation"), d["outcomes"]["won"].pop("handover_to")),
+     (Fault("/stages/3", "stage.unreachable", "No lead ever reaches `onboarding`: let a stage, handover or outcome enter it.", "`onboarding` には到達できません。"),)),
+    (lambda d: stage(d, "onboarding").update(accountable=["customer_success", "manager"]),
+     (Fault("/stages/3/accountable", "journey.accountable", "internal_sales posts the lead and it is accepted, internal_sales closes it as won: and now `internal_sales` holds it in `onboarding`, not accountable there.", "`onboarding` で責任者でない `internal_sales` が担当になります。"),)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "told"), TOLD, ids=[f"{row[1][0].rule if row[1] else 'sound'}-{n}" for n, row in enumerate(TOLD)]
+)
+def test_exactly_what_is_wrong_is_told_in_both_languages(change: Change, told: tuple[Fault, ...]):
+    changed = document()
+    change(changed)
+    assert lint(read_playbook(changed, UUID(int=9), 1)) == told

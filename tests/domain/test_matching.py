@@ -48,6 +48,10 @@ OVERLAP = {
 }
 
 
+LONGEST = ".".join(["a" * 63] * 3 + ["b" * 61])
+"""A host name of 253 characters."""
+
+
 def leads_of_a() -> dict[str, dict[str, str]]:
     leads = {}
     for line in (EXAMPLES / "partner_a_leads.ndjson").read_text(encoding="utf-8").split("\n"):
@@ -250,6 +254,8 @@ def test_what_is_no_plausible_telephone_number_is_none(text):
         ("-a.example", None),
         ("a_b.example", None),
         (f"{'a' * 64}.example", None),
+        (LONGEST, LONGEST),
+        (f"b{LONGEST}", None),
         ("日" * 300 + ".example", None),
         ("なし", None),
         ("", None),

@@ -70,7 +70,7 @@ def test_a_longer_jittered_wait_wins_over_retry_after():
 
 @pytest.mark.parametrize(("attempts", "jitter"), [(-1, 0.0), (0, 1.0), (0, -0.1), (0, float("nan"))])
 def test_impossible_arguments_are_refused(attempts, jitter):
-    with pytest.raises(ValueError, match=r"attempts_made|jitter"):
+    with pytest.raises(ValueError, match=r"^(attempts_made|jitter): .*[a-z0-9]$"):
         next_delay(Profile.FEED, attempts, jitter)
 
 
@@ -122,5 +122,5 @@ def test_the_verdicts_that_matter_most(status, feed, page):
 def test_no_answer_is_tried_again_and_an_answer_counts_even_if_its_body_broke_off(profile):
     assert classify(profile, None, "timeout") is Verdict.RETRY
     assert classify(profile, 204, "timeout") is Verdict.DELIVERED
-    with pytest.raises(ValueError, match="neither"):
+    with pytest.raises(ValueError, match=r"^neither a status nor an error$"):
         classify(profile, None)

@@ -16,7 +16,7 @@ from app.domain.playbook_reader import read_playbook
 from app.domain.simulation import Happened, Missed, Paged, Refused, Replay, TakenOver, replay
 from app.domain.simulation_report import Tally, lead_line
 from tests.domain.ledger import ESSENTIALS, REST, START, Ledger, after, always, owner
-from tests.domain.playbooks import MANAGER, SALES, TENANT, VENDOR, default, document
+from tests.domain.playbooks import LEAD, MANAGER, SALES, TENANT, VENDOR, default, document
 from tests.domain.test_lint import stage
 
 Change = Callable[[dict[str, Any]], object]
@@ -244,7 +244,9 @@ def test_a_renamed_stage_is_found_by_what_it_was_and_a_vanished_one_is_refused()
 
     assert run(a_loss(), rename).refused == ()
     found = run(a_loss(), rename, lambda d: stage(d, "discovery").pop("was"))
-    assert [(one.command, one.rule) for one in found.refused] == [("outcome", "stages.evaluation")]
+    assert [(one.command, one.slug, one.rule) for one in found.refused] == [
+        ("outcome", "stage-refused", "stages.evaluation")
+    ]
 
 
 def test_a_lead_whose_posting_is_not_in_the_ledger_is_not_guessed():
@@ -257,7 +259,9 @@ def test_a_clock_that_no_calendar_can_keep_refuses_what_starts_it():
     night = Calendar("UTC", (((0, 1),), (), (), (), (), (), ()))
     found = replay(changed(within("first_contact", 480)), Ledger().posted().history, lambda _: night, START)
     assert found is not None
-    assert [(one.command, one.slug) for one in found.refused] == [("lead.accepted", "validation-failed")]
+    assert [(one.command, one.slug, one.rule) for one in found.refused] == [
+        ("lead.accepted", "validation-failed", "clocks")
+    ]
 
 
 def test_the_summary_counts_leads_rules_clocks_and_parties():
@@ -284,3 +288,142 @@ def test_the_summary_counts_leads_rules_clocks_and_parties():
     assert [line["type"], line["refused"][0]["at"], line["breached"][0]["done_at"]] == [
         "lead", "2026-11-20T02:00:00Z", "2026-11-20T01:00:00Z",
     ]  # fmt: skip
+
+
+def asked(identity: int) -> dict[str, Any]:
+    shown = show(Prefix.CONSULTATION, UUID(int=identity))
+    return {"consultation_id": shown, "from_role": "partner", "to_role": "technical", "status": "requested"}
+
+
+TECHNICAL = replace(SALES, role="technical")
+
+
+@pytest.mark.parametrize(("minutes", "missed"), [(60, []), (59, [after(59)])])
+def test_what_is_done_in_the_moment_in_which_it_is_due_is_in_time(minutes: int, missed: list[datetime]):
+    found = run(a_loss(), within("first_contact", minutes))
+    assert [one.due_at for one in found.missed] == missed
+
+
+def test_clocks_are_missed_in_the_order_in_which_they_fall_due():
+    ledger = Ledger().posted(*ESSENTIALS)
+    for identity in (77, 78):
+        ledger.tell(10, "partner", ("consultation.requested", asked(identity)))
+    found = run(ledger, within("first_contact", 30), within("consultation_response", 15), until=after(31))
+    assert found.missed == (
+        Missed("consultation_response", TECHNICAL, after(25)),
+        Missed("consultation_response", TECHNICAL, after(25)),
+        Missed("first_contact", VENDOR, after(30)),
+    )
+
+
+def test_taking_one_thing_up_silences_neither_another_nor_what_is_not_late_yet():
+    ledger = Ledger().posted(*ESSENTIALS).tell(10, "partner", ("consultation.requested", asked(77)))
+    ledger.tell(300, "partner", ("escalation.acknowledged", {"clock": "first_contact", "step": 1}))
+    rules = within("consultation_response", 100)
+    found = run(ledger, rules, within("first_contact", 200), until=after(900))
+    assert [(page.at, page.clock, page.step) for page in found.paged] == [
+        (after(110), "consultation_response", 1),
+        (after(200), "first_contact", 1),
+        (after(350), "consultation_response", 2),
+        (after(830), "consultation_response", 3),
+    ]
+    later = run(ledger, rules, within("first_contact", 400), until=after(500))
+    assert [(one.clock, one.due_at) for one in later.missed] == [
+        ("consultation_response", after(110)),
+        ("first_contact", after(400)),
+    ]
+
+
+def test_what_hangs_on_a_result_that_is_gone_is_refused():
+    ledger = a_loss().tell(700, "partner", ("outcome.acknowledged", Ledger.outcome("lost", "price")))
+    assert run(ledger).refused == ()
+    found = run(ledger, lambda d: d["outcomes"].pop("lost"))
+    assert [(one.command, one.slug, one.rule) for one in found.refused] == [
+        ("outcome", "reason-not-allowed", "outcomes"),
+        ("acknowledge", "reason-not-allowed", "outcomes.lost"),
+    ]
+
+
+def test_what_is_learned_while_the_fallback_holds_it_counts():
+    asks = {"fields": ["/context/pain_points"], "completeness": 0.2, "activities": ["conversation"]}
+    ledger = Ledger().posted().offered(120)  # nobody answers: it goes to the manager at 120 + 240 + 60 + 120
+    ledger.tell(600, "manager", ("lead.updated", {"known": [*ESSENTIALS[:2]]})).call(605)
+    ledger.tell(610, "partner", ("consultation.requested", asked(77)))
+    ledger.offered(620, "partner", "manager")
+    found = run(ledger, lambda d: stage(d, "awareness")["handovers"][2].update(requires=asks), until=after(860))
+    assert [one.at for one in found.taken_over] == [after(540)]
+    assert [(one.at, one.command, one.slug) for one in found.refused] == [
+        (after(120), "handover", "handover-incomplete"),
+        (after(610), "consult", "not-owner"),
+    ]
+    assert [one for one in found.missed if one.clock == "consultation_response"] == [
+        Missed("consultation_response", TECHNICAL, after(850))
+    ]
+
+
+def test_an_offer_that_came_with_the_lead_is_owed_an_answer_from_its_acceptance():
+    said = {"stage": "awareness", "owner": owner(SALES), "known": [*ESSENTIALS]}
+    offer = ("handover.requested", Ledger.handover("partner", "internal_sales"))
+    ledger = Ledger().tell(0, "internal_sales", ("lead.received", said), offer)
+    ledger.tell(100, "baton", ("lead.accepted", {"stage": "awareness"}))
+    found = run(ledger, until=after(341))
+    assert found.missed == (Missed("handover_response", VENDOR, after(340)),)
+    unoffered = run(Ledger().posted(*ESSENTIALS), until=after(341))
+    assert unoffered.missed == ()
+
+
+def test_a_ladder_waits_in_the_business_time_of_whoever_owes():
+    tokyo = Calendar("Asia/Tokyo", (((540, 1080),),) * 5 + ((), ()))
+    ladder = {"after": {"business_minutes": 30}, "notify": ["owed_by"], "destinations": True}
+    rules = changed(within("first_contact", 525), lambda d: d["ladders"]["standard"]["steps"].insert(0, ladder))
+    theirs = VENDOR.organization_id
+
+    def calendar_of(organization: UUID) -> Calendar:
+        return tokyo if organization == theirs else always(organization)
+
+    found = replay(rules, Ledger().posted(*ESSENTIALS).history, calendar_of, after(5000))
+    assert found is not None
+    assert found.missed == (Missed("first_contact", VENDOR, after(525)),)
+    assert found.paged[0].at == after(3 * 1440 + 15)
+
+
+MET = ("feedback.given", {"meeting_held": True, "next_update_on": "2026-11-21"})
+PUT_OFF = ("outcome.closed", {**Ledger.outcome("pending", "price"), "revisit_on": "2026-11-22"})
+
+
+@pytest.mark.parametrize(
+    ("clock", "fact", "due"),
+    [
+        pytest.param("feedback_owed", None, after(1300), id="from the meeting"),
+        pytest.param("outcome_owed", MET, after(2880), id="until the promised day ends"),
+        pytest.param("revisit", PUT_OFF, after(3360), id="from the day of the revisit"),
+    ],
+)
+def test_a_clock_runs_from_the_moment_that_its_command_named(clock: str, fact: tuple | None, due: datetime):
+    ledger = Ledger().posted(*ESSENTIALS, *REST).call(60)
+    ledger.tell(120, "partner", ("handover.requested", {**Ledger.handover(), "meeting_at": after(1200).isoformat()}))
+    ledger.accepted(150)
+    if fact is not None:
+        ledger.tell(200, "internal_sales", fact)
+    found = run(ledger, within("feedback_owed", 100), until=after(4000))
+    assert [one.due_at for one in found.missed if one.clock == clock] == [due]
+
+
+def test_what_happened_is_counted_from_the_ledger():
+    ledger = a_loss()
+    for n in (1, 2):
+        ledger.tell(700 + n, "baton", ("clock.breached", {"clock": f"c{n}", "due_at": "x"}))
+        ledger.tell(710 + n, "baton", ("handover.timed_out", Ledger.handover()))
+        ledger.tell(720 + n, "baton", ("escalation.stepped", {"clock": "c1", "step": n + 1}))
+    for step in (0, 1):
+        ledger.tell(730 + step, "baton", ("escalation.opened", {"clock": "c1", "step": step}))
+    found = run(ledger)
+    assert found.happened == Happened((("c1", "x"), ("c2", "x")), 3, 2)
+    assert not found.is_quiet
+
+
+def test_a_lead_that_was_only_posted_is_replayed():
+    ledger = Ledger()
+    ledger.facts = Ledger().posted().facts[:1]
+    found = run(ledger)
+    assert (found.lead_id, found.facts, found.commands, found.is_quiet) == (LEAD, 1, 0, True)

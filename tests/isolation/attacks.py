@@ -84,7 +84,8 @@ def told(answer: httpx2.Response) -> tuple[int, object, list[tuple[str, str]]]:
     body: Any = answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
     if isinstance(body, dict):
         body = {name: value for name, value in body.items() if name not in {"request_id", "as_of"}}
-    headers = [(name, value) for name, value in answer.headers.items() if name not in {"request-id", "date"}]
+    own = {"request-id", "date", "ratelimit"}  # the caller's own count goes on whatever it asks for
+    headers = [(name, value) for name, value in answer.headers.items() if name not in own]
     return answer.status_code, body, headers
 
 

@@ -18,7 +18,7 @@ from tests.isolation.attacks import PARAMETER, nothing, send, told
 from tests.isolation.population import Population
 from tests.isolation.routes import ENTRIES, KINDS, PLAIN, Entry, Key, Who
 
-_IN_TENANT: Final = {"endpoint", "delivery", "destination", "client"}
+_IN_TENANT: Final = {"endpoint", "delivery", "destination", "client", "secret", "public_key"}
 """Kinds of which an organisation of the tenant holds its own."""
 
 
@@ -50,6 +50,7 @@ def _inside_with(*roles: str) -> Callable[[Actor], bool]:
 _BY_WHO: Final[Mapping[Who, Callable[[Actor], bool]]] = {
     Who.MEMBER: lambda _: True,
     Who.ADMIN: _inside_with("admin"),
+    Who.OWN_ADMIN: lambda actor: actor.holds("admin"),
     Who.MANAGER: lambda actor: actor.holds("manager"),
     Who.PARTNER: lambda actor: actor.is_partner,
 }
@@ -167,8 +168,9 @@ async def _sent(people: Population, cell: Cell) -> httpx2.Response:
     ids: dict[str, str] = {}
     for name in PARAMETER.findall(path):
         if name not in PLAIN:
-            like = people.objects["a"].get(cell.kind) or people.objects["i"][cell.kind]
-            ids[f"path:{name}"] = people.of(cell.owner, cell.kind) or "" if cell.owner else nothing(cell.kind, like)
+            kind = KINDS[name][0]
+            like = people.objects["a"].get(kind) or people.objects["i"][kind]
+            ids[f"path:{name}"] = people.of(cell.owner, kind) or "" if cell.owner else nothing(kind, like)
     if cell.actor.name == "anonymous" or (cell.expected is Answer.OPENED and method in {"POST", "PUT"}):
         path = PARAMETER.sub(lambda match: PLAIN.get(match[1]) or ids[f"path:{match[1]}"], path)
         options = _unfit(cell.entry) if method in {"POST", "PUT", "PATCH"} else {}

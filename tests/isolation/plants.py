@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute
 
 from app.db.session import Login
 from app.domain.actor import Actor
-from app.routers import organizations
+from app.routers import clients, organizations
 from app.routers.edge import query
 from tests.isolation.conditions import Condition, conditions, opened
 from tests.isolation.passes import rewritten
@@ -175,13 +175,14 @@ class Administrator:
         async def anybody(by: Actor) -> Actor:
             return by
 
+        kept = [one.call for one in self.dependants]
         for one in self.dependants:
             one.call = anybody
         try:
             yield
         finally:
-            for one in self.dependants:
-                one.call = organizations.administrator
+            for one, call in zip(self.dependants, kept, strict=True):
+                one.call = call
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,13 @@ class Check:
             function.__code__ = kept
 
 
-_REFUSING: Final = {"refuse_unless_administrator", "_needs_manager", "_needs", "_needs_admin"}
+_REFUSING: Final = {
+    "refuse_unless_administrator",
+    "refuse_unless_own_administrator",
+    "_needs_manager",
+    "_needs",
+    "_needs_admin",
+}
 
 
 def scopes(world: World) -> list[Scopes]:
@@ -227,7 +234,7 @@ def administrators(world: World) -> list[Administrator]:
     found: list[Administrator] = []
     for key, route in routes_of(world.app).items():
         tree = query.flat(route.dependant) if route is not None else ()
-        if held := tuple(one for one in tree if one.call is organizations.administrator):
+        if held := tuple(one for one in tree if one.call in {organizations.administrator, clients.administrator}):
             found.append(Administrator(key, held))
     return found
 

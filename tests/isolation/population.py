@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import httpx2
 
+from app.security.signing_keys import SigningKey, public_jwk
 from app.seed import PROGRAM
 from app.workers.ratifier import Ratifier
 from tests.world import CALL, PROVENANCE, World, lead_body
@@ -133,12 +134,20 @@ async def _missed(people: Population) -> None:
         }
 
 
+async def _credentials(world: World, insider: str, path: str, body: dict[str, Any]) -> dict[str, str]:
+    """Make a client with a secret and a public key."""
+    made = await world.post(insider, path, body, status=201)
+    key = {"jwk": public_jwk(SigningKey.make().public)}
+    registered = await world.post(insider, f"/v1/clients/{made['client_id']}/keys", key, status=201)
+    return {"client": made["client_id"], "secret": made["secrets"][0]["id"], "public_key": registered["id"]}
+
+
 async def _partner_objects(
     world: World, partner: str, insider: str, shared: str, own: str, inside: str
 ) -> dict[str, str]:
     made: dict[str, str] = {"partner": await world.organization(partner)}
     path, spare = f"/v1/partners/{made['partner']}/clients", {"name": shared, "roles": ["partner"]}
-    made["client"] = (await world.post(insider, path, spare, status=201))["client_id"]
+    made |= await _credentials(world, insider, path, spare)
     endpoint = {"url": f"{NOWHERE}/{own}", "event_types": ["*"], "description": own}
     made["endpoint"] = (await world.post(partner, "/v1/webhook-endpoints", endpoint, status=201))["id"]
 
@@ -212,7 +221,7 @@ async def _internal_objects(world: World, insider: str, mark: str) -> dict[str, 
     tool = {"kind": "webhook", "name": mark, "config": {"url": f"{NOWHERE}/{mark}"}, "key_mode": "escalation"}
     spare = {"name": mark, "roles": ["technical"]}
     return {
-        "client": (await world.post(insider, "/v1/clients", spare, status=201))["client_id"],
+        **await _credentials(world, insider, "/v1/clients", spare),
         "endpoint": (await world.post(insider, "/v1/webhook-endpoints", endpoint, status=201))["id"],
         "destination": (await world.post(insider, "/v1/destinations", tool, status=201))["id"],
     }

@@ -39,6 +39,18 @@ from baton.handover h
 """What an organisation keeps on a handover stands beside it, as it does on leads."""
 
 
+_OF_CLIENTS: Final = (
+    "insert into baton.client_limit (tenant_id, client_id, policy, per_minute)"
+    " select tenant_id, id, 'bulk', 600000 from baton.client",
+    "insert into baton.organization_limit (tenant_id, organization_id, policy, per_minute)"
+    " select tenant_id, id, 'bulk', 600000 from baton.organization",
+    "insert into baton.spent_assertion (tenant_id, client_id, jti, expires_at)"
+    " select tenant_id, id, 'spent', now() from baton.client",
+    "insert into baton.suspension (tenant_id, id, organization_id, queued_at)"
+    " select tenant_id, gen_random_uuid(), id, now() from baton.organization where kind = 'internal'",
+)
+
+
 async def _propose(people: Population, *, declined: bool = False) -> None:
     """Leave a version of the common program open, so that B has one to answer, or have partner A decline it."""
     world = people.world
@@ -87,6 +99,8 @@ async def leave(people: Population) -> None:
     await world.admin.execute(_ATTEMPT)
     await world.admin.execute(_QUEUED)
     await world.admin.execute(_KEPT_ON_HANDOVERS)
+    for statement in _OF_CLIENTS:
+        await world.admin.execute(statement)
     for who in ("a_all", "b_all", "p2_all", "i_all", "i2_all"):
         organization = read(Prefix.ORGANIZATION, await world.organization(who))
         counted = "select count(*) from baton.feed where organization_id = $1"

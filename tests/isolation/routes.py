@@ -11,6 +11,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from app.security.signing_keys import SigningKey, public_jwk
 from tests.world import CALL, LOST, lead_body
 
 Key = tuple[str, str]
@@ -22,6 +23,7 @@ class Who(Enum):
     EVERYBODY = "no token"
     MEMBER = "every client with the scope; the playbook decides on the object"
     ADMIN = "role admin of the tenant's own organisation"
+    OWN_ADMIN = "role admin of either organisation, for its own clients"
     MANAGER = "role manager of either organisation"
     PARTNER = "clients of a partner"
 
@@ -50,6 +52,8 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "against": ("playbook", "playbook_open"),
     "partner": ("partner",),
     "client": ("client",),
+    "secret": ("secret",),
+    "public_key": ("public_key",),
     "endpoint": ("endpoint",),
     "delivery": ("delivery",),
     "destination": ("destination",),
@@ -122,6 +126,7 @@ def _members() -> Iterator[tuple[Key, Entry]]:
     for verb, body in (("acknowledge", {}), ("resolve", {}), ("waive", {"reason": "x"}), ("snooze", later)):
         yield ("POST", f"/v1/escalations/{{escalation}}/{verb}"), Entry("escalations:write", body=body)
     yield ("GET", "/v1/events"), Entry("events:read")
+    yield ("POST", "/v1/test/leads/{lead}/play"), Entry(write, Who.PARTNER, body={"scenario": "lost"})
     for figure in ("funnel", "reasons", "feedback-debt"):
         yield ("GET", f"/v1/kpis/{figure}"), Entry("kpis:read", query=_FIGURES)
 
@@ -165,12 +170,20 @@ def _administration() -> Iterator[tuple[Key, Entry]]:
     yield ("PATCH", "/v1/partners/{partner}"), admin({"name": "x"})
     yield ("GET", "/v1/partners/{partner}/clients"), admin()
     yield ("POST", "/v1/partners/{partner}/clients"), admin(_CLIENT)
-    yield ("GET", "/v1/clients"), admin()
-    yield ("POST", "/v1/clients"), admin(_CLIENT)
-    yield ("GET", "/v1/clients/{client}"), admin()
-    yield ("PATCH", "/v1/clients/{client}"), admin({"name": "x"})
-    yield ("DELETE", "/v1/clients/{client}"), admin()
-    yield ("POST", "/v1/clients/{client}/secrets"), admin({})
+
+    def own(body: Any = None) -> Entry:
+        return Entry(scopes, Who.OWN_ADMIN, body=body)
+
+    one = "/v1/clients/{client}"
+    yield ("GET", "/v1/clients"), own()
+    yield ("POST", "/v1/clients"), own(_CLIENT)
+    yield ("GET", one), own()
+    yield ("PATCH", one), own({"name": "x"})
+    yield ("DELETE", one), own()
+    yield ("POST", f"{one}/secrets"), own({})
+    yield ("DELETE", f"{one}/secrets/{{secret}}"), own()
+    yield ("POST", f"{one}/keys"), own({"jwk": public_jwk(SigningKey.make().public)})
+    yield ("DELETE", f"{one}/keys/{{public_key}}"), own()
 
 
 def _deliveries() -> Iterator[tuple[Key, Entry]]:

@@ -33,6 +33,7 @@ _OTHERS_OF: Final = {
     "tenant": "true",
     "destination": "true",
     "playbook_review": "true",
+    "permit": "true",
 }
 """Whose rows of a table that has no partner's or organisation's column are not B's."""
 

@@ -19,8 +19,8 @@ async def test_each_cell_is_answered_as_the_table_says_and_changes_nothing(peopl
     before = await people.world.tables()
     asked = await asyncio.gather(*map(one, cells(people, routes_of(people.world.app))))
     after = await people.world.tables()
-    assert "\n".join(one.wrong for one in asked if one.wrong) == ""
-    assert told_apart(list(asked)) == []
+    assert [one.wrong for one in asked if one.wrong][:9] == []
+    assert told_apart(list(asked))[:9] == []
     assert [table for table in before if before[table] != after[table]] == []
     count = Counter(one.cell.expected for one in asked)
     print(f"{len(asked)} cells: " + ", ".join(f"{count[answer]} {answer.value}" for answer in Answer))

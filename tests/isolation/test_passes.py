@@ -27,9 +27,9 @@ async def test_the_application_holds_without_row_level_security(people: Populati
     async with application_only(people.world):
         tried, wrong = await launch(attacks(people, OUTSIDERS, brief=True))
         now = await read_all(people, list(answers))
-    assert "\n".join(wrong) == ""
+    assert wrong[:9] == []
     assert tried > 150
-    assert [read for read in answers if answers[read] != now[read]] == []
+    assert [read for read in answers if answers[read] != now[read]][:9] == []
     after = await people.world.tables()
     assert [table for table in before if before[table] != after[table]] == []
 
@@ -39,10 +39,10 @@ async def test_row_level_security_holds_without_the_application(people: Populati
     with database_only():
         tried, wrong = await launch(attacks(people, OUTSIDERS, brief=True))
         now = await read_all(people, list(answers))
-    assert "\n".join(wrong) == ""
+    assert wrong[:9] == []
     assert tried > 150
     different = [read for read in answers if answers[read] != now[read]]
-    assert [read for read in different if not differs_rightly(*read)] == []
+    assert [read for read in different if not differs_rightly(*read)][:9] == []
     after = await people.world.tables()
     assert [table for table in before if before[table] != after[table]] == []
 
@@ -52,7 +52,7 @@ async def test_with_both_locks_open_the_passes_go_red(people: Population, answer
     kept, people.heard = people.heard, {}
     async with application_only(people.world):
         with database_only():
-            wanted = [(who, path) for who, path in answers if path in {"/v1/leads", "/v1/clocks", "/v1/events"}]
+            wanted = [(who, path) for who, path in answers if path in {"/v1/clocks", "/v1/consultations", "/v1/events"}]
             now = await read_all(people, wanted)
     people.heard = kept
     assert all(answers[read] != now[read] for read in wanted)

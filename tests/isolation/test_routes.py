@@ -39,7 +39,8 @@ async def test_its_owner_is_answered_otherwise(people: Population) -> None:
         who = "a_all" if entry.who is Who.MEMBER else "i_all"
         held = people.objects["a"] if who == "a_all" else {**people.objects["a"], **people.objects["i"]}
         for kind in KINDS[names[0]]:
-            answer = await send(world, who, key, entry, {f"path:{names[0]}": held[kind]})
+            others = {f"path:{name}": held[KINDS[name][0]] for name in names[1:] if name not in PLAIN}
+            answer = await send(world, who, key, entry, {f"path:{names[0]}": held[kind], **others})
             assert answer.status_code in ({200} if key[0] == "GET" else {412, 422}), (key, kind, answer.text)
 
 
@@ -85,11 +86,11 @@ async def test_administration_is_closed_to_everybody_but_an_admin_of_the_tenant(
     await world.add_client("no_admin", by="i_all", roles=roles, scopes=scopes)
     before = await world.tables()
     for key, entry in guarded(people.world.app):
-        if entry.who is not Who.ADMIN:
+        if entry.who not in {Who.ADMIN, Who.OWN_ADMIN}:
             continue
         objects = {**people.objects["i"], **people.objects["a"]}
         ids = {f"path:{name}": objects[KINDS[name][0]] for name in PARAMETER.findall(key[1]) if name not in PLAIN}
-        for who in ("no_admin", "b_all"):
+        for who in ("no_admin", "b_all") if entry.who is Who.ADMIN else ("no_admin",):
             answer = await send(world, who, key, entry, ids)
             slug = answer.json()["type"]
             allowed = {"/problems/not-permitted"} | ({"/problems/insufficient-scope"} if who == "b_all" else set())

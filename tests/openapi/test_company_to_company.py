@@ -37,7 +37,7 @@ PEOPLE_ELSEWHERE = {
 
 OBJECTS = {
     "client", "clock", "consultation", "day", "delivery", "destination", "endpoint", "escalation", "handover", "key",
-    "lead", "lead_import", "outcome", "partner", "playbook", "program", "slug",
+    "lead", "lead_import", "outcome", "partner", "playbook", "program", "public_key", "secret", "slug",
 }  # fmt: skip
 """What a path names: objects of companies. A client is a machine; a day, a key and a slug are nobody."""
 

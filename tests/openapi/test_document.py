@@ -131,3 +131,43 @@ def test_answers_may_grow_and_requests_may_not(document):
     schemas = document["components"]["schemas"]
     assert "additionalProperties" not in schemas["LeadOut"]
     assert schemas["LeadIn"]["additionalProperties"] is False
+
+
+def test_every_operation_says_where_it_is_limited_and_what_to_wait_for(document):
+    counted = {"RateLimit", "RateLimit-Policy"}
+    for method, path, operation in operations(document):
+        if path in document["webhooks"]:
+            continue
+        where = f"{method} {path}"
+        answers = {status: resolve(document, answer) for status, answer in operation["responses"].items()}
+        headers = {status: set(answer.get("headers", {})) for status, answer in answers.items()}
+        assert "Retry-After" in headers["503"], where
+        authenticated = bool(operation["security"])
+        assert ("429" in answers) == (authenticated or path.startswith("/oauth/")), where
+        if "429" in answers:
+            assert "Retry-After" in headers["429"], where
+            assert set(answers["429"]["content"]) == {"application/problem+json"}, where
+        for status, named in headers.items():
+            assert (counted <= named) == (authenticated and status not in {"401", "414", "431"}), f"{where} {status}"
+        assert {"414", "431"} <= set(answers), where
+        if "requestBody" in operation:
+            assert "408" in answers, where
+
+
+def test_every_list_that_a_request_may_hold_is_bounded(document):
+    own = [operation for _, path, operation in operations(document) if path in document["paths"]]
+    waiting: list[Any] = [operation.get("requestBody", {}) for operation in own]
+    seen: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        if not isinstance(node, dict):
+            continue
+        assert node.get("type") != "array" or "maxItems" in node, node
+        reference = node.get("$ref")
+        if isinstance(reference, str) and reference not in seen:
+            seen.add(reference)
+            waiting.append(resolve(document, node))
+        waiting.extend(value for name, value in node.items() if name not in {"example", "examples"})
+    assert len(seen) > 20

@@ -58,7 +58,7 @@ class Tokens:
     def verify(self, token: str) -> SimpleNamespace:
         if token not in self.actors:
             raise UnauthenticatedError("no such token")
-        return SimpleNamespace(actor=self.actors[token])
+        return SimpleNamespace(actor=self.actors[token], networks=())
 
 
 @dataclass

@@ -108,7 +108,10 @@ def test_an_unknown_client_without_keys_is_refused_alike() -> None:
 
 
 def test_the_expiry_says_how_long_the_id_must_be_remembered() -> None:
-    assert verify(claims(exp=NOW + 299)) == Assertion(token_id="a", expires_at=NOW + 299)
+    held = verify(claims(exp=NOW + 299))
+    assert (held.token_id, held.expires_at) == ("a", NOW + 299)
+    assert held.signed_by.public_numbers() == KEY.public_key().public_numbers()
+    assert verify(forge(CLAIMS, HEADER, NEXT)).signed_by.public_numbers() == NEXT.public_key().public_numbers()
 
 
 @pytest.mark.parametrize("assertion", ["", "a.b.c", claims(sub=1), claims(sub=None), header(alg="none")])

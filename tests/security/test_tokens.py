@@ -207,6 +207,12 @@ BAD: dict[str, str] = {
     "scope empty": claims(scope=""),
     "scope list": claims(scope=["admin"]),
     "scope with a tab": claims(scope="leads:read\tadmin"),
+    "networks empty": claims(networks=[]),
+    "networks null": claims(networks=None),
+    "networks text": claims(networks="203.0.113.0/24"),
+    "network malformed": claims(networks=["203.0.113.1/24"]),
+    "network number": claims(networks=[1]),
+    "networks too many": claims(networks=[f"203.0.113.{n}" for n in range(17)]),
     "jti number": claims(jti=1),
     "jti short": claims(jti="1"),
     # text

@@ -57,7 +57,7 @@ async def test_a_lead_runs_through_another_playbook_to_its_outcome(world: Journe
         await world.offer(vendor, lead_id)
     assert refusal.value.members == {
         "playbook": {
-            "program": "factory-retrofit", "version": 1, "rule": "stages.prospecting.handovers.partner.internal_sales",
+            "program": "smb-inside-sales", "version": 1, "rule": "stages.prospecting.handovers.partner.internal_sales",
         },
         "missing": ["activity:conversation"],
     }  # fmt: skip

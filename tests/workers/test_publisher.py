@@ -28,7 +28,7 @@ def an_actor(tenant: UUID, organization: UUID | None = None) -> Actor:
 
 async def page_of(database, by: Actor, cursor: str | None = None, limit: int = 100, types=None) -> feed.FeedPage:
     async with database.transaction(by) as tx:
-        return await feed.read(tx, by, KIT, cursor, limit, types)
+        return await feed.read(tx, by, KIT, cursor, limit, feed.Asked(types))
 
 
 def names(page: feed.FeedPage) -> list[tuple[int, UUID]]:

@@ -7,13 +7,15 @@ holds a business rule and never writes a statement of its own.
 from app.routers.edge.access import (
     BodyStream,
     Caller,
+    CallerAddress,
     CurrentExchange,
     IfMatch,
     RawBody,
     Store,
     Tx,
 )
-from app.routers.edge.declaration import BodyKind, UndeclaredRouteError, opens, public
+from app.routers.edge.declaration import BodyKind, Deprecation, UndeclaredRouteError, opens, public
+from app.routers.edge.gate import Gate
 from app.routers.edge.install import install
 from app.routers.edge.openapi import document
 from app.routers.edge.responses import JSONBytes
@@ -26,7 +28,10 @@ __all__ = [
     "BodyKind",
     "BodyStream",
     "Caller",
+    "CallerAddress",
     "CurrentExchange",
+    "Deprecation",
+    "Gate",
     "IfMatch",
     "JSONBytes",
     "RawBody",

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.types import Receive
 
 from app.db.session import Database, Transaction
 from app.domain.actor import Actor
 from app.routers.edge import body, exchange
+from app.routers.edge.address import Address, client_address
 from app.routers.edge.exchange import Exchange
 
 
@@ -19,6 +21,11 @@ async def current_exchange(request: Request) -> Exchange:
 async def current_actor(request: Request) -> Actor:
     """Return the caller; only on routes that need a token."""
     return request.scope[exchange.SCOPE_KEY].actor
+
+
+async def current_address(request: Request) -> Address | None:
+    """Return where the request comes from; None for a local socket."""
+    return client_address(request.scope, request.scope[exchange.SCOPE_KEY].services.trusted_proxies)
 
 
 async def current_transaction(request: Request) -> Transaction:
@@ -42,11 +49,23 @@ async def raw_body(request: Request) -> bytes:
 
 
 async def body_stream(request: Request) -> AsyncIterator[bytes]:
-    """Return the body while it arrives, never more than the route's limit; only on routes that declare a stream."""
-    return body.stream(request.receive, request.scope[exchange.SCOPE_KEY].max_body)
+    """Return the body while it arrives, never more than the route's limit; only on routes that declare a stream.
+
+    A body may arrive for as long as it likes: it breaks off, as another request would, once its caller is shut out.
+    """
+    return _while_let_in(request.receive, request.scope[exchange.SCOPE_KEY])
+
+
+async def _while_let_in(receive: Receive, current: Exchange) -> AsyncIterator[bytes]:
+    async for part in body.stream(receive, current.max_body):
+        if current.claims is not None:
+            await current.services.refresh()
+            current.services.verifier.refuse_revoked(current.claims)
+        yield part
 
 
 CurrentExchange = Annotated[Exchange, Depends(current_exchange)]
+CallerAddress = Annotated[Address | None, Depends(current_address)]
 Caller = Annotated[Actor, Depends(current_actor)]
 Tx = Annotated[Transaction, Depends(current_transaction)]
 Store = Annotated[Database, Depends(current_database)]

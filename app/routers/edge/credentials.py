@@ -1,8 +1,11 @@
 """Finds the one access token of a request, where RFC 6750 section 2.1 puts it and nowhere else."""
 
 from app.domain.errors import UnauthenticatedError
+from app.routers.edge.address import Address
 from app.routers.edge.exchange import Exchange
 from app.routers.refusals import MisplacedCredentialError, NoCredentialsError
+from app.security.credentials import may_come_from
+from app.security.tokens import Claims
 
 _MISPLACED = {"WWW-Authenticate": 'Bearer realm="baton", error="invalid_request"'}
 _ABSENT = {"WWW-Authenticate": 'Bearer realm="baton"'}
@@ -22,6 +25,12 @@ def bearer_token(exchange: Exchange) -> str:
     if not token or not token.isascii():
         raise UnauthenticatedError("The access token is not valid.")
     return token.decode("ascii")
+
+
+def refuse_elsewhere(claims: Claims, address: Address | None) -> None:
+    """Refuse a token where its client's networks do not hold the address, as any token that does not hold."""
+    if not may_come_from(address, claims.networks):
+        raise UnauthenticatedError("The access token is not valid.")
 
 
 def refuse_query_token(query_string: bytes) -> None:

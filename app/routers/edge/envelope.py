@@ -8,7 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.domain.errors import BatonError
 from app.routers import problems
-from app.routers.edge import trouble
+from app.routers.edge import limits, trouble
+from app.routers.edge.exchange import SCOPE_KEY, Exchange
 from app.routers.refusals import HeadersTooLargeError, UriTooLongError
 
 MAX_URI = 8 * 1024  # bytes of path and query
@@ -35,7 +36,7 @@ class Envelope:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = _completed(message.get("headers", ()), request_id)
+                message["headers"] = _completed(message.get("headers", ()), request_id, scope.get(SCOPE_KEY))
             await send(message)
 
         try:
@@ -53,8 +54,14 @@ class Envelope:
             await problems.render(trouble.refusal_of(error, request_id), scope)(scope, receive, finish)
 
 
-def _completed(headers: Sequence[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+def _completed(
+    headers: Sequence[tuple[bytes, bytes]], request_id: str, current: Exchange | None
+) -> list[tuple[bytes, bytes]]:
     complete = [(b"request-id", request_id.encode()), (b"x-content-type-options", b"nosniff")]
+    if current is not None:
+        complete.extend(current.fields)
+        if current.standing is not None:
+            complete.extend(limits.fields(current.standing))
     cached = False
     for name, value in headers:
         if name == b"cache-control":

@@ -9,6 +9,8 @@ from app.db.session import Transaction
 from app.domain.actor import Actor
 from app.routers.edge.services import Services
 from app.routers.problems import request_id_of
+from app.security.tokens import Claims
+from app.services.limiter import Standing
 
 SCOPE_KEY = "baton.exchange"
 
@@ -36,12 +38,15 @@ class Exchange:
     services: Services
     headers: dict[bytes, bytes]
     repeated: frozenset[bytes]
+    claims: Claims | None = None
     actor: Actor | None = None
     transaction: Transaction | None = None
     body: bytes = b""
     max_body: int = 0
     if_match: str | None = None
     value: object = field(default=None, repr=False)
+    standing: Standing | None = None
+    fields: tuple[tuple[bytes, bytes], ...] = ()
 
     def give(self, transaction: Transaction) -> None:
         """Lend this request the transaction of its work, which from here on knows what it is for."""

@@ -6,9 +6,10 @@ from typing import Any, Final, cast
 
 MAX_ERRORS: Final = 50
 
-# A misspelt field is worth naming; what is not spelt like one may be anything, and is not repeated.
-_GUESSED_NAME = re.compile(r"[a-z][a-z_]{0,63}")
-_KNOWN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
+# A misspelt field is worth naming; what is not spelt like one, such as a key of a map, may be anything, and is not
+# repeated.
+_FIELD = re.compile(r"[a-z][a-z_]{0,63}")
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
 
 _CODES: Final[Mapping[str, str]] = {
     "missing": "required",
@@ -80,9 +81,7 @@ def concerns_the_path(found: Sequence[Mapping[str, Any]]) -> bool:
 def _entry(error: Mapping[str, Any], body: object) -> dict[str, str]:
     code = _code(error["type"])
     place, *parts = error["loc"]
-    pointer = (
-        _pointer(parts, body, code) if place == "body" else "".join(_step(part, _KNOWN_NAME) for part in parts[:1])
-    )
+    pointer = _pointer(parts, body, code) if place == "body" else "".join(_step(part, _PARAMETER) for part in parts[:1])
     entry = {"pointer": pointer, "code": code, "message": _message(error, code)}
     return entry if place == "body" else {"in": str(place), **entry}
 
@@ -116,7 +115,7 @@ def _pointer(parts: Sequence[str | int], body: object, code: str) -> str:
             current = items[part] if part < len(items) else None
         elif not (last and code == "required"):
             continue
-        pointer += _step(part, _GUESSED_NAME if last and code == "unknown_field" else _KNOWN_NAME)
+        pointer += _step(part, _FIELD)
     return pointer
 
 

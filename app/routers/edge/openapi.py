@@ -25,7 +25,13 @@ from app.domain.errors import (
 from app.routers import problems
 from app.routers.edge.declaration import BodyKind, Declaration
 from app.routers.edge.preconditions import GUARDED_METHODS
-from app.routers.refusals import InternalError, NotAcceptableError
+from app.routers.refusals import (
+    HeadersTooLargeError,
+    InternalError,
+    NotAcceptableError,
+    SlowBodyError,
+    UriTooLongError,
+)
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -91,6 +97,8 @@ def responses(declared: Declaration, methods: frozenset[str], own: Responses | N
 def operation(declared: Declaration, methods: frozenset[str], own: dict[str, Any] | None) -> dict[str, Any]:
     """Return the operation's security and the headers that the edge reads, with the route's own additions."""
     described: dict[str, Any] = dict(own or {})
+    if declared.deprecated:
+        described["deprecated"] = True
     if declared.public:
         described.setdefault("security", [])
         return described
@@ -139,12 +147,14 @@ def _edge_errors(declared: Declaration, methods: frozenset[str]) -> list[type[Ba
     if not declared.public:
         errors += [UnauthenticatedError, InsufficientScopeError]
     if methods & {"POST", "PUT", "PATCH"}:
-        errors += [MalformedBodyError, PayloadTooLargeError, UnsupportedMediaTypeError]
+        errors += [MalformedBodyError, PayloadTooLargeError, SlowBodyError, UnsupportedMediaTypeError]
     if "POST" in methods and not declared.public:
         errors += [IdempotencyInFlightError, IdempotencyKeyReusedError]
     if methods & GUARDED_METHODS and not declared.public:
         errors += [NotFoundError, StaleVersionError, PreconditionRequiredError]
-    return [*errors, RateLimitedError, InternalError, OverloadedError]
+    if not declared.public or declared.policy is not None:
+        errors.append(RateLimitedError)
+    return [*errors, UriTooLongError, HeadersTooLargeError, InternalError, OverloadedError]
 
 
 def _both(edge: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The one pipeline of every route, in the order in which the first wrong thing decides (security.md 1.3).
 
-size -> authentication -> scope -> idempotency -> preconditions -> strict JSON -> FastAPI's validation -> work -> commit
--> answer. A rate limit belongs between authentication and scope.
+size -> authentication -> rate -> scope -> a place at work -> idempotency -> preconditions -> strict JSON -> FastAPI's
+validation -> work -> commit -> answer.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
@@ -22,6 +22,7 @@ from app.domain.errors import (
     NotFoundError,
     ValidationFailedError,
 )
+from app.domain.limits import Policy
 from app.routers import problems
 from app.routers.edge import (
     access,
@@ -29,11 +30,13 @@ from app.routers.edge import (
     credentials,
     exchange,
     idempotency,
+    limits,
     openapi,
     preconditions,
     query,
     strict_json,
 )
+from app.routers.edge.address import client_address
 from app.routers.edge.declaration import BodyKind, Declaration, UndeclaredRouteError, declaration_of
 from app.routers.edge.exchange import Exchange
 
@@ -57,7 +60,15 @@ class BatonRoute(APIRoute):
         """Return the pipeline around FastAPI's own handler."""
         known = query.known_names(self.dependant)
         needed = self.body_field is not None and self.body_field.field_info.is_required()
-        pipeline = _Pipeline(self.declaration, super().get_route_handler(), known, self.body_field is not None, needed)
+        pipeline = _Pipeline(
+            self.declaration,
+            super().get_route_handler(),
+            known,
+            self.body_field is not None,
+            needed,
+            limits.policy_of(self.declaration, frozenset(self.methods or ())),
+            self.declaration.deprecated.headers() if self.declaration.deprecated else (),
+        )
         return pipeline.run
 
 
@@ -71,15 +82,17 @@ class _Pipeline:
     query_names: frozenset[str]
     body_known: bool
     body_needed: bool
+    policy: Policy
+    fields: tuple[tuple[bytes, bytes], ...]
 
     async def run(self, request: Request) -> Response:
         """Answer one request; a refusal leaves as an exception, with everything rolled back."""
         current = exchange.begin(request.scope)
-        current.max_body = self.declaration.max_body
+        current.max_body, current.fields = self.declaration.max_body, self.fields
         await self._size(request, current)
         credentials.refuse_query_token(request.scope["query_string"])
         if self.declaration.public:
-            response = await self._work(request, current)
+            response = await self._unauthenticated(request, current)
         else:
             response = await self._authorised(request, current)
         return preconditions.unchanged(current, response) if request.method == "GET" else response
@@ -92,10 +105,33 @@ class _Pipeline:
             current.body = await body.read(request.receive, self.declaration.max_body)
 
     async def _authorised(self, request: Request, current: Exchange) -> Response:
-        if current.services.fresh is not None:
-            await current.services.fresh()
-        by = current.actor = current.services.verifier.verify(credentials.bearer_token(current)).actor
+        await current.services.refresh()
+        claims = current.claims = current.services.verifier.verify(credentials.bearer_token(current))
+        if claims.networks:
+            credentials.refuse_elsewhere(claims, client_address(request.scope, current.services.trusted_proxies))
+        by = current.actor = claims.actor
+        if not limits.spend(current, by, self.policy):
+            await limits.ask(current, by, self.policy)
         self._refuse_scope(by)
+        gate = current.services.gate
+        if gate is None:
+            return await self._opened(request, current, by)
+        place = (by.tenant_id, self.declaration.body is BodyKind.STREAM)
+        if not gate.take(place):
+            await gate.enter(place)
+        try:
+            return await self._opened(request, current, by)
+        finally:
+            gate.leave(place)
+
+    async def _unauthenticated(self, request: Request, current: Exchange) -> Response:
+        declared = self.declaration
+        if declared.policy is not None:
+            claimed = declared.claimed(current) if declared.claimed else None
+            await limits.count_stranger(current, request.scope, declared.policy, claimed)
+        return await self._work(request, current)
+
+    async def _opened(self, request: Request, current: Exchange, by: Actor) -> Response:
         if self.declaration.body is BodyKind.STREAM:
             return await self._work(request, current)
         key = idempotency.key_of(current) if request.method == "POST" else None

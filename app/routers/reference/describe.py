@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app.domain.access import OPENS
-from app.routers.edge.declaration import BodyKind, declaration_of
+from app.routers.edge.declaration import BodyKind, Declaration, declaration_of
 from app.routers.reference import webhooks, words
 from app.schemas.examples import example
 
@@ -71,8 +71,9 @@ def _operation(operation: Node, method: str, route: APIRoute, schemas: Node) -> 
     repeats = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
     for status, answer in operation["responses"].items():
         _answer(status, answer, schemas, repeats=repeats)
+    _edge_headers(operation, declaration_of(route.endpoint))
     if method == "get" and guarded:
-        headers = {"ETag": _header("ETag"), "Request-Id": _header("RequestId")}
+        headers = {"ETag": _header("ETag"), "Request-Id": _header("RequestId"), **_COUNTED}
         operation["responses"]["304"] = {"description": "The caller has this version already.", "headers": headers}
         operation.setdefault("parameters", []).append(dict(words.IF_NONE_MATCH))
     if operation["operationId"] in words.REPEATABLE:
@@ -122,6 +123,15 @@ def _answer(status: str, answer: Node, schemas: Node, *, repeats: bool) -> None:
         headers["Retry-After"] = _header("RetryAfter")
 
 
+def _edge_headers(operation: Node, declared: Declaration) -> None:
+    """Name what the edge sends with every answer of a route: the caller's count, and that the operation goes away."""
+    for status, answer in operation["responses"].items():
+        if not declared.public and status not in _UNCOUNTED:
+            answer["headers"] |= _COUNTED
+        if declared.deprecated:
+            answer["headers"] |= {name: _header(name) for name in ("Deprecation", "Sunset", "Link")}
+
+
 def _example(content: Node, schemas: Node) -> None:
     if content.get(_JSON, {}).get("schema"):
         content[_JSON].setdefault("example", example(content[_JSON]["schema"], schemas))
@@ -151,7 +161,8 @@ def _share_refusals(paths: Node, parts: Node) -> None:
                     continue
                 examples |= named
                 named |= {slug: {"$ref": f"#/components/examples/{slug}"} for slug in named}
-                name = ".".join((status, *sorted(named)))
+                marks = [mark for mark in _MARKS if mark in answer.get("headers", {})]
+                name = ".".join((status, *sorted(named), *marks))
                 answers[name] = answer
                 responses[status] = {"$ref": f"#/components/responses/{name}"}
     parts |= {"responses": answers, "examples": examples}
@@ -161,14 +172,23 @@ def _header(name: str) -> Node:
     return {"$ref": f"#/components/headers/{name}"}
 
 
+_COUNTED: Final = {"RateLimit": _header("RateLimit"), "RateLimit-Policy": _header("RateLimitPolicy")}
+_PROBLEMS: Final = frozenset({"408", "414", "429", "431"})
+"""Refusals for which RFC 6749 has no code, or that come before the route is known."""
+_UNCOUNTED: Final = frozenset({"401", "414", "431"})
+"""Refusals that come before the caller is known."""
+_MARKS: Final = ("RateLimit", "Deprecation")
+"""Headers that tell apart refusals which are else the same."""
+
+
 def _schema_name(answer: Mapping[str, Any]) -> str:
     reference: str = answer.get("content", {}).get(_JSON, {}).get("schema", {}).get("$ref", "")
     return reference.rpartition("/")[2]
 
 
 def _forget_problems(responses: Node) -> None:
-    """The OAuth endpoints answer refusals by RFC 6749; only Baton's own failures are problem documents there."""
-    for status in [status for status in responses if status.startswith("4")]:
+    """The OAuth endpoints answer refusals by RFC 6749; only limits and Baton's own failures are problem documents."""
+    for status in [status for status in responses if status.startswith("4") and status not in _PROBLEMS]:
         content = responses[status].get("content", {})
         content.pop(_PROBLEM, None)
         if not content:

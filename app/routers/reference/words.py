@@ -21,6 +21,9 @@ activities are repeatable by their `external_id` as well.
 
 **Lists** take `limit` and `cursor` and answer `next_cursor`, which is null on the last page; `Link` names the next.
 
+**Limits**: answers say in `RateLimit-Policy` and `RateLimit` what the client may send and what is left of it. Beyond it
+is 429, under overload 503; both say in `Retry-After` how many seconds to wait.
+
 **Scopes** open an endpoint; the playbook then decides whether this role may do this to this lead now.
 """
 
@@ -44,6 +47,7 @@ TAGS: Final[Mapping[str, str]] = MappingProxyType(
         "events": "The feed: what happened, as the caller's side sees it.",
         "webhooks": "Endpoints that events are posted to, and the log of deliveries.",
         "destinations": "On-call tools that escalations are sent to.",
+        "sandbox": "Test leads: Baton plays the other side, and a vendor sees every webhook that it will ever get.",
         "partners and clients": "Vendors, machine clients and their secrets.",
         "operations": "Liveness, readiness and metrics.",
         "event bodies": "What is posted to an endpoint: one signed request for each event.",
@@ -72,6 +76,25 @@ HEADERS: Final[Mapping[str, Any]] = MappingProxyType(
             "schema": {"type": "string", "const": "true"},
         },
         "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
+        "RateLimit": {
+            "description": "What this client may still send, by draft-ietf-httpapi-ratelimit-headers-11: `r` requests "
+            "now, and all that `RateLimit-Policy` grants after `t` seconds.",
+            "schema": {"type": "string"},
+            "example": '"write";r=5987;t=1',
+        },
+        "RateLimitPolicy": {
+            "description": "What this client may send: `q` requests at once, restored evenly over `w` seconds.",
+            "schema": {"type": "string"},
+            "example": '"write";q=6000;w=60',
+        },
+        "Deprecation": {
+            "description": "Since when the operation goes away (RFC 9745).",
+            "schema": {"type": "string", "pattern": "^@[0-9]+$"},
+        },
+        "Sunset": {
+            "description": "When it ends, a year later at the earliest (RFC 8594).",
+            "schema": {"type": "string"},
+        },
         "WWWAuthenticate": {"description": "How to authenticate (RFC 6750).", "schema": {"type": "string"}},
     }
 )
