@@ -59,6 +59,10 @@ class Suite:
         keys = [key for key in routes_of(self.people.world.app) if key[0] == "GET"]
         return [(key, read) for key in keys for read in reads(self.people, {key})]
 
+    def everywhere(self) -> Where:
+        """Return a condition that nothing sends, looked for with everything that there is."""
+        return Where(("", ""), "", set(routes_of(self.people.world.app)), by_deeds=True)
+
     async def red_for_policy(self, planted: Policy) -> str:
         """Return the first fault that a login or a request with the database alone finds, empty where there is none."""
         table = self.tables.get(planted.table)

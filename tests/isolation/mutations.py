@@ -39,6 +39,12 @@ _TOKENS_LIVE_S = 300
 Kept = TypeVar("Kept")
 
 
+def _refuse_red(red: str) -> None:
+    """Raise where something is red with nothing planted: then no red would mean anything."""
+    if red:
+        raise RuntimeError(f"red without a mutation: {red}")
+
+
 async def suite_of(people: Population, *, recorded: bool = True) -> Suite:
     """Return what the passes ask, with the answers of now and the statements that were sent for them."""
     suite = Suite(
@@ -71,11 +77,13 @@ class Campaign:
     _tokens_of: float = field(default_factory=time.monotonic)
 
     async def run(self, kind: str) -> None:
-        """Plant every mutation of a kind, one after the other."""
+        """Plant every mutation of a kind, one after the other. Raises RuntimeError where there is red before."""
         await {"policy": self._policies, "where": self._wheres, "permission": self._permissions}[kind]()
 
     async def _policies(self) -> None:
         world = self.suite.people.world
+        for table in self.suite.tables if self.stage is not None else ():
+            _refuse_red(await self.suite.red_for_policy(Policy(table, "", "", "", None)))
         for planted in self._chosen(await plants.policies(world)):
             async with plants.policy_planted(world, planted):
                 red = await self.suite.red_for_policy(planted)
@@ -86,23 +94,19 @@ class Campaign:
         async with application_only(world):
             await self._keep()
             if self.stage is not None:
-                await self._control()
+                _refuse_red(await self.suite.red_for_where(self.suite.everywhere()))
+                await self.stage.restore()
             for planted in self._chosen(sorted(self.suite.sent.wheres.values(), key=str)):
                 with plants.where_planted(planted):
                     red = await self.suite.red_for_where(planted)
                 await self._note("where", planted, red)
         await self._keep()
 
-    async def _control(self) -> None:
-        """Run everything once with nothing planted: it must be green, or no red would mean anything."""
-        nothing = Where(("", ""), "", set(routes_of(self.suite.people.world.app)), by_deeds=True)
-        if red := await self.suite.red_for_where(nothing):
-            raise RuntimeError(f"red without a mutation: {red}")
-        await self._note("control", nothing, "nothing planted, nothing red")
-
     async def _permissions(self) -> None:
         world = self.suite.people.world
         held = [*plants.scopes(world), *plants.administrators(world), *plants.checks()]
+        if self.stage is not None:
+            _refuse_red(await self.suite.red_for_permission(None))
         for planted in self._chosen(held):
             with planted.planted():
                 red = await self.suite.red_for_permission(planted.key)
@@ -142,34 +146,35 @@ class Campaign:
 
 
 @asynccontextmanager
-async def a_campaign() -> AsyncGenerator[Campaign]:
-    """Fill a world of its own for a campaign."""
+async def a_campaign(kind: str) -> AsyncGenerator[Campaign]:
+    """Fill a world of its own for the mutations of a kind; there are twins where conditions are taken out."""
+    wheres = kind == "where"
     async with a_stage() as stage:
-        await twins.plant(stage.people)
+        if wheres:
+            await twins.plant(stage.people)
         await stage.keep()
-        suite = await suite_of(stage.people)
-        for line in suite.done:
-            print(f"deed: {line}")
+        suite = await suite_of(stage.people, recorded=wheres)
         await stage.restore()
         yield Campaign(suite, stage=stage)
 
 
 async def _main(asked: argparse.Namespace) -> int:
     logging.disable(logging.CRITICAL)
-    began = time.monotonic()
-    async with a_campaign() as campaign:
-        campaign.sample, campaign.match = asked.sample, asked.match
-        campaign.say = lambda line: print(line, flush=True)
-        print(f"staged in {time.monotonic() - began:.0f} s", flush=True)
-        for kind in [asked.only] if asked.only else KINDS:
-            at = time.monotonic()
+    count, survivors = Counter[tuple[str, str]](), list[str]()
+    for kind in [asked.only] if asked.only else KINDS:
+        began = time.monotonic()
+        async with a_campaign(kind) as campaign:
+            campaign.sample, campaign.match = asked.sample, asked.match
+            campaign.say = lambda line: print(line, flush=True)
             await campaign.run(kind)
-            ends = {said: campaign.count[kind, said] for said in ("caught", "equivalent", "SURVIVED")}
-            print(f"{kind}: {ends}, {time.monotonic() - at:.0f} s", flush=True)
-    for line in campaign.survivors:
+        ends = ", ".join(f"{campaign.count[kind, said]} {said}" for said in ("caught", "equivalent", "SURVIVED"))
+        print(f"{kind}: {ends}, {time.monotonic() - began:.0f} s", flush=True)
+        count += campaign.count
+        survivors += campaign.survivors
+    for line in survivors:
         print(f"SURVIVED {line}")
-    print(f"{campaign.count.total()} mutations, {len(campaign.survivors)} survived")
-    return 1 if campaign.survivors else 0
+    print(f"{count.total()} mutations, {len(survivors)} survived")
+    return 1 if survivors else 0
 
 
 if __name__ == "__main__":
