@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -93,7 +93,7 @@ def told(answer: httpx2.Response) -> tuple[int, object, list[tuple[str, str]]]:
 class Attack:
     """One caller, one place of one route: what it is told about foreign ids and about one that names nothing."""
 
-    people: Population
+    people: Population = field(repr=False)
     who: str
     key: Key
     entry: Entry

@@ -19,7 +19,7 @@ OUTSIDERS = ("b_all", "p2_all", "i2_all")
 _One = TypeVar("_One")
 
 
-@dataclass
+@dataclass(repr=False)
 class Suite:
     """What the ordinary tests ask and what they are answered, ready to be asked again in part."""
 

@@ -44,7 +44,7 @@ class Population:
 
     world: World
     objects: dict[str, dict[str, str]] = field(default_factory=dict)
-    heard: dict[str, list[str]] = field(default_factory=dict)
+    heard: dict[str, list[str]] = field(default_factory=dict, repr=False)
     cursors: dict[str, str] = field(default_factory=dict)
     feeds: dict[str, int] = field(default_factory=dict)
     """How many events each caller's feed holds."""
