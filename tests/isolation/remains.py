@@ -2,6 +2,7 @@
 
 import json
 from typing import Final
+from uuid import uuid4
 
 from app.domain.ids import Prefix, read
 from app.seed import PROGRAM
@@ -22,7 +23,7 @@ with others as (
   where p.tenant_id not in (select tenant_id from baton.ratification) and p.status = 'in_force'
 ), declined as (
   insert into baton.declination (tenant_id, playbook_id, organization_id, comment, declined_at)
-  select o.tenant_id, o.id, o.tenant_id, 'mk-i2-own', now() from others o
+  select o.tenant_id, o.id, o.tenant_id, 'mk-p2-shared', now() from others o
 )
 insert into baton.ratification (tenant_id, playbook_id, queued_at) select tenant_id, id, now() from others
 """
@@ -73,6 +74,13 @@ async def _propose(people: Population, *, declined: bool = False) -> None:
         await world.post("a_all", f"/v1/playbooks/{proposed['id']}/decline", {"comment": "mk-a-shared"})
 
 
+async def wait(people: Population) -> None:
+    """Leave a lead of each partner to be adjudicated and published: what others of the run wait for drains the queues."""
+    for partner, shared in (("a_all", "mk-a-shared"), ("b_all", "mk-b-shared"), ("p2_all", "mk-p2-shared")):
+        lead = marked_lead(f"waits-{uuid4().hex}", shared, shared)
+        await people.world.post(partner, "/v1/leads", lead, status=201)
+
+
 async def leave(people: Population) -> None:
     """Count calls, repeat a request under a key, revoke a token, try a delivery, and leave a note to be published."""
     world = people.world
@@ -102,8 +110,7 @@ async def leave(people: Population) -> None:
         )
         assert revoked.status_code == 200, revoked.text
     await world.adjudicate()
-    for partner, shared in (("a_all", "mk-a-shared"), ("b_all", "mk-b-shared"), ("p2_all", "mk-p2-shared")):
-        await world.post(partner, "/v1/leads", marked_lead("waits", shared, shared), status=201)
+    await wait(people)
     await _propose(people, declined=True)
     await _propose(people)
     await world.admin.execute(_ATTEMPT)

@@ -4,8 +4,15 @@ import pytest
 
 from tests.isolation.logins import catalogue, faults, intruders
 from tests.isolation.population import Population
+from tests.isolation.remains import wait
 
 pytestmark = pytest.mark.database
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def waiting(people: Population) -> None:
+    """Something waits in every queue."""
+    await wait(people)
 
 
 @pytest.mark.parametrize(

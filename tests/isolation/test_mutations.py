@@ -5,6 +5,7 @@ import pytest
 from tests.isolation import plants
 from tests.isolation.mutations import Campaign, suite_of
 from tests.isolation.population import Population
+from tests.isolation.remains import wait
 
 LEAST = {"policy": 300, "permission": 100}
 """Fewer than there are: so many are found at least, or the search for them has rotted."""
@@ -13,6 +14,7 @@ LEAST = {"policy": 300, "permission": 100}
 @pytest.fixture(scope="module")
 async def campaign(people: Population) -> Campaign:
     """A campaign in the world of all modules: nothing that it plants is let change a row."""
+    await wait(people)
     kept, people.heard = people.heard, {}
     suite = await suite_of(people, recorded=False)
     await suite.record_reads({"/v1/leads", "/v1/leads/{lead}/notes", "/v1/webhook-endpoints", "/v1/programs"})
@@ -24,9 +26,14 @@ async def campaign(people: Population) -> Campaign:
     ("kind", "match", "sample"),
     [("policy", "", 12), ("where", "", 12), ("permission", "GET", 6), ("permission", "calendars", 2)],
 )
-async def test_a_sample_of_mutations_is_caught(campaign: Campaign, kind: str, match: str, sample: int) -> None:
+async def test_a_sample_of_mutations_is_caught(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch, kind: str, match: str, sample: int
+) -> None:
     campaign.sample, campaign.match, campaign.survivors = sample, match, []
     campaign.count.clear()
+    if match == "calendars":  # a check stands in no route: without this all cells would be asked until one is red
+        near = [cell for cell in campaign.suite.cells if match in cell.key[1]]
+        monkeypatch.setattr(campaign.suite, "cells", near)
     await campaign.run(kind)
     assert campaign.survivors == []
     assert campaign.count[kind, "caught"] * 2 >= sample
