@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from app.domain import playbook_space
 from app.domain.lint import lint, stranded
 from app.domain.playbook_names import Fault
 from app.domain.playbook_reader import PlaybookFaultsError, read_playbook
@@ -177,3 +178,43 @@ def test_exactly_what_is_wrong_is_told_in_both_languages(change: Change, told: t
     changed = document()
     change(changed)
     assert lint(read_playbook(changed, UUID(int=9), 1)) == told
+
+
+def test_a_space_that_nobody_could_keep_in_mind_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(playbook_space, "MAX_STATES", 1)
+    assert lint(read_playbook(document(), UUID(int=9), 1)) == (
+        Fault(
+            "/stages",
+            "space.too_large",
+            "The playbook has too many states to be kept in mind.",
+            "状態の数が多すぎます。",
+        ),
+    )
+
+
+def test_a_lead_that_waits_for_its_revisit_without_a_clock_is_silent():
+    changed = document()
+    changed["clocks"]["revisit"]["stops"].append("feedback.given")
+    told = lint(read_playbook(changed, UUID(int=9), 1))
+    assert [(fault.rule, fault.path, fault.ja) for fault in told] == [
+        ("journey.silent", f"/stages/{n}/clocks", f"`{stage}` で期限のない状態になります。")
+        for n, stage in enumerate(("awareness", "evaluation", "negotiation"))
+    ]
+    assert told[0].en == (
+        "partner posts the lead and it is accepted, partner closes it as pending, "
+        "internal_sales gives feedback: and now nobody is owed an answer."
+    )
+
+
+def test_a_stage_without_an_end_is_a_dead_end():
+    changed = document()
+    for outcome in changed["outcomes"].values():
+        outcome["by"] = ["technical"]
+    told = lint(read_playbook(changed, UUID(int=9), 1))
+    assert [(fault.rule, fault.path, fault.ja) for fault in told if fault.rule == "journey.dead_end"] == [
+        ("journey.dead_end", f"/stages/{n}", f"`{stage}` から結果に至る道がありません。")
+        for n, stage in enumerate(("awareness", "evaluation", "negotiation"))
+    ]
+    assert next(fault.en for fault in told if fault.rule == "journey.dead_end") == (
+        "partner posts the lead and it is accepted: and from here no way leads to an outcome."
+    )
