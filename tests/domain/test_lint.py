@@ -139,6 +139,7 @@ TOLD: list[tuple[Change, tuple[Fault, ...]]] = [
     (lambda d: d["ladders"]["handover"]["steps"][-1].update(notify=["owed_by"]), ()),
     (lambda d: d["ladders"]["handover"]["steps"][-1].update(assign_fallback=False), ()),
     (lambda d: only_steps(d, *[d["ladders"]["standard"]["steps"][2]] * 20), ()),
+    (lambda d: d["may"].update(feedback=[]), ()),
     (lambda d: only_steps(d, *[d["ladders"]["standard"]["steps"][2]] * 21),
      (Fault("/ladders/standard/steps", "ladder.steps", "At most 20 steps.", "手順は20以下です。"),)),
     (lambda d: d["ladders"]["handover"].update(fallback={"side": "partner", "role": "technical"}),
