@@ -69,4 +69,4 @@ def test_an_admin_of_either_side_administers_its_own_organisation():
 
 
 def test_a_test_client_opens_nothing_that_reaches_real_leads():
-    assert OUTSIDE_SANDBOX == {"destinations:manage", "playbooks:write", "partners:manage", "audit:read", "admin"}
+    assert {"destinations:manage", "playbooks:write", "partners:manage", "audit:read", "admin"} == OUTSIDE_SANDBOX
