@@ -83,7 +83,7 @@ async def create_client(tx: Transaction, by: Actor, organization: UUID, body: Cl
     """Create a client of the caller's organisation or of a partner: with the keys of the body, else a first secret.
 
     Either lives for a year. Raises NotFoundError, and ValidationFailedError for roles or scopes that such an
-    organisation does not have or the caller cannot give, and for what is no key. A test client makes test clients.
+    organisation does not have or the caller cannot give, and for what is no key.
     """
     side = Side.INTERNAL if organization == by.tenant_id else Side.PARTNER
     if organization != by.organization_id:
@@ -99,7 +99,7 @@ async def create_client(tx: Transaction, by: Actor, organization: UUID, body: Cl
         body.name,
         frozenset(body.roles),
         frozenset(scopes),
-        body.test or by.test,
+        body.test,
         body.networks,
         self_managed=by.side is Side.PARTNER,
     )
@@ -126,7 +126,6 @@ async def change_client(
     """
     row = await _find(tx, by, client, lock=True)
     refuse_stale(row["version"], tag)
-    _refuse_live_to_tests(by, row)
     given = body.model_dump(exclude_unset=True)
     given |= {name: sorted(given[name]) for name in ("roles", "scopes") if name in given}
     limits = rate_limits.changed(row["limits"], given.pop("limits", {}))
@@ -149,7 +148,6 @@ async def delete_client(tx: Transaction, by: Actor, client: UUID, tag: str) -> N
     """End a client, its credentials and its tokens for good. Raises as `change_client` does."""
     row = await _find(tx, by, client, lock=True)
     refuse_stale(row["version"], tag)
-    _refuse_live_to_tests(by, row)
     if client == by.client_id:
         raise ConflictError("A client cannot delete itself; let another admin do it.")
     await _end_all(tx, by, client)
@@ -197,7 +195,6 @@ async def end_key(tx: Transaction, by: Actor, client: UUID, key: UUID, tag: str)
 async def _make_room(tx: Transaction, by: Actor, client: UUID, body: SecretIn | KeyIn) -> None:
     """Take the client's row, refuse what may not be given, and end everything else where the body says so."""
     row = await _find(tx, by, client, lock=True)
-    _refuse_live_to_tests(by, row)
     if not set(row["scopes"]) <= by.scopes:
         raise NotPermittedError("This client may do more than the token that asks for its credential.")
     if body.expires_at is not None and not row["now"] < body.expires_at <= row["now"] + MAX_SECRET_LIFE:
@@ -209,7 +206,6 @@ async def _make_room(tx: Transaction, by: Actor, client: UUID, body: SecretIn | 
 
 async def _end_one(tx: Transaction, by: Actor, client: UUID, tag: str, statement: str, credential: UUID) -> None:
     row = await _find(tx, by, client, lock=True)
-    _refuse_live_to_tests(by, row)
     if await tx.execute(statement, by.tenant_id, client, credential) != "UPDATE 1":
         raise NotFoundError("There is no such client.")
     refuse_stale(row["version"], tag)
@@ -258,11 +254,6 @@ def _refuse_ungiven(by: Actor, scopes: Collection[str]) -> None:
 def _refuse_own_limits(by: Actor, limits: Mapping[str, int | None]) -> None:
     if limits and by.side is Side.PARTNER:
         raise NotPermittedError("The limits of a partner's clients are the tenant's to set.")
-
-
-def _refuse_live_to_tests(by: Actor, client: Row) -> None:
-    if by.test and not client["test"]:
-        raise NotPermittedError("A test client manages test clients only.")
 
 
 def _refuse_lockout(after: Row, address: Address | None) -> None:
