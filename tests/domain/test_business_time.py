@@ -243,6 +243,8 @@ def test_a_document_becomes_the_calendar_that_it_describes():
         ({"closures": [{"on": "2026-11-30", "name": "x"}]}, r"closures\[0\]: only on, label"),
         ({"closures": [{"on": "2026-11-30", "label": 1}]}, r"closures\[0\].label"),
         ({"closures": ["2026-11-30", "2026-13-01"]}, r"closures\[1\]: a date"),
+        ({"closures": [{"on": "2026-11-30", "label": 1}]}, r"closures\[0\].label: text is needed$"),
+        ({"time_zone": 5}, 'time_zone: an IANA name such as "Asia/Tokyo" is needed$'),
         ({"closures": [5]}, r"closures\[0\]: an object is needed$"),
         ({"closures": "2026-11-30"}, "closures: a list is needed$"),
         ({"exceptions": []}, "exceptions: an object is needed$"),
@@ -283,7 +285,9 @@ def opened_once(days: int) -> Calendar:
 
 def test_business_time_is_looked_for_400_days_ahead_and_no_further():
     assert add_days(opened_once(400), MIDNIGHT, 1) == MIDNIGHT + timedelta(days=400, hours=9)
-    with pytest.raises(NoBusinessTimeError):
+    with pytest.raises(
+        NoBusinessTimeError, match=r"^The calendar has not enough business time in the next 400 days\.$"
+    ):
         add_days(opened_once(401), MIDNIGHT, 1)
     assert add(ROUND_THE_CLOCK, MIDNIGHT, 400 * 1440) == MIDNIGHT + timedelta(days=400)
 
@@ -320,6 +324,48 @@ def test_windows_may_touch_and_reach_their_bounds(windows: tuple[tuple[int, int]
     assert Calendar("UTC", (windows, (), ((60, 120),), (), (), (), ())).weekly[0] == windows
     if windows == ((0, 1440 + 60),):
         assert Calendar("UTC", (windows, ((60, 120),), (), (), (), (), ())).weekly[1] == ((60, 120),)
+
+
+AUTUMN = [
+    # Clocks in New York go from 02:00 back to 01:00 on 1 November: 01:00 to 02:00 comes twice, at 05:00 and at 06:00 UTC.
+    ("01:30-03:00", datetime(2026, 11, 1, 5, 30, tzinfo=UTC), datetime(2026, 11, 1, 8, tzinfo=UTC)),
+    ("00:00-01:30", datetime(2026, 11, 1, 4, tzinfo=UTC), datetime(2026, 11, 1, 6, 30, tzinfo=UTC)),
+    ("00:00-01:00", datetime(2026, 11, 1, 4, tzinfo=UTC), datetime(2026, 11, 1, 5, tzinfo=UTC)),
+    # And from 02:00 on to 03:00 on 8 March, at 07:00 UTC.
+    ("02:30-04:00", datetime(2026, 3, 8, 7, tzinfo=UTC), datetime(2026, 3, 8, 8, tzinfo=UTC)),
+    ("01:00-02:30", datetime(2026, 3, 8, 6, tzinfo=UTC), datetime(2026, 3, 8, 7, tzinfo=UTC)),
+]
+
+
+@pytest.mark.parametrize(("window", "opens", "closes"), AUTUMN, ids=[f"{row[0]} {row[1]:%m-%d}" for row in AUTUMN])
+def test_an_hour_that_comes_twice_counts_twice_and_one_that_is_skipped_does_not(
+    window: str, opens: datetime, closes: datetime
+):
+    calendar = daily(window, zone=NEW_YORK)
+    (found,) = calendar.spans(opens.date().toordinal())
+    since = datetime(1970, 1, 1, tzinfo=UTC)
+    assert [since + timedelta(microseconds=moment) for moment in found] == [opens, closes]
+
+
+def test_a_time_that_comes_twice_is_due_the_first_time():
+    mornings = daily("00:00-06:00", zone=NEW_YORK)
+    assert add_days(mornings, at("2026-10-31 01:30", NEW_YORK), 1) == datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("day", "is_taken"), [("1969-12-31", False), ("1970-01-01", True), ("9989-12-31", True), ("9990-01-01", False)]
+)
+def test_days_are_those_in_which_time_is_kept(day: str, is_taken: bool):
+    document = {
+        "time_zone": "Asia/Tokyo",
+        "weekly": {"mon": ["09:30-12:15"], "wed": ["00:00-48:00"]},
+        "known_through": day,
+    }
+    if is_taken:
+        assert parse_calendar(document).weekly[0:3] == (((570, 735),), (), ((0, 2880),))
+        return
+    with pytest.raises(ValueError, match=r"^known_through: a date"):
+        parse_calendar(document)
 
 
 @pytest.mark.parametrize("window", [(60, 60), (-1, 60), (0, 2881), (120, 60)])
