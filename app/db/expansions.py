@@ -38,7 +38,8 @@ STEPS = """
 _OWN_OR_TOLD = "and (x.organization_id = $2 or x.lead_id = any($4::uuid[]))"
 _NOTES = f"""
 select x.*, m.document as metadata from baton.note x {METADATA}
-where x.tenant_id = $1 and x.lead_id = any($3::uuid[]) {_OWN_OR_TOLD} order by x.n
+where x.tenant_id = $1 and x.lead_id = any($3::uuid[]) {_OWN_OR_TOLD}
+  and (x.visibility = 'shared' or x.organization_id = $2) order by x.n
 """  # noqa: S608  # constants only
 _ACTIVITIES = f"""
 select x.*, m.document as metadata from baton.activity x {METADATA}

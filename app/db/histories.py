@@ -1,7 +1,7 @@
 """Reads past leads with their facts, batch by batch: for the replay of a playbook and for the check of ownership.
 
-Batches go by (created_at, id), so that a long range holds no more than one of them in memory. Row-level security
-decides what the caller sees of each lead.
+Batches go by (created_at, id), so that a long range holds no more than one of them in memory. Of each lead stand here
+the facts that the caller's side sees.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -38,6 +38,7 @@ _LEADS = (
 _FACTS = """
 select e.lead_id, e.type, e.at, e.actor_role, e.request_id, e.data from baton.event e
 where e.tenant_id = $1 and e.lead_id = any($2::uuid[]) and ($3::timestamptz is null or e.at < $3)
+  and e.sides <> case when $4::uuid is null then 'partner' else 'internal' end
 order by e.lead_id, e.n
 """
 # One statement: lead, chain and ledger are compared as they stood at one moment, also while others write.
@@ -87,7 +88,7 @@ async def histories(tx: Transaction, wanted: Range) -> AsyncGenerator[list[Histo
         if not leads:
             return
         facts: dict[UUID, list[Fact]] = {row["id"]: [] for row in leads}
-        for row in await tx.fetch(_FACTS, wanted.tenant_id, list(facts), wanted.until):
+        for row in await tx.fetch(_FACTS, wanted.tenant_id, list(facts), wanted.until, wanted.partner_id):
             facts[row["lead_id"]].append(_fact(row))
         yield [History(row["id"], wanted.tenant_id, row["partner_id"], tuple(facts[row["id"]])) for row in leads]
         after = (leads[-1]["created_at"], leads[-1]["id"])

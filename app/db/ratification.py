@@ -123,7 +123,7 @@ async def _taken_up(tx: Transaction, version: _Version) -> dict[str, object]:
     """Write that the version to which all agreed is in force, or declined where it would strand leads."""
     row, writes, now = version.row, version.writes, cast("datetime", version.row["now"])
     proposed = await playbooks.playbook(tx, row["tenant_id"], version.playbook_id)
-    if stranded(proposed, await agreements.abandoned(tx, row, proposed)):
+    if stranded(proposed, await agreements.abandoned(tx, row, proposed, None)):
         said = {"organization_id": None, "client_id": None, "comment": STRANDED, "declined_at": now}
         writes.insert("declination", {**version.key, **said})
         version.announce("playbook.declined", version.said(stranded=True), now)

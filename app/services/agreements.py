@@ -94,7 +94,7 @@ async def propose(tx: Transaction, actor: Actor, name: str, body: ProposalIn) ->
     if playbook is None or faults:
         raise refusal(faults)
     program = await agreements.find_program(tx, actor, name, lock=True)
-    if lost := stranded(playbook, await agreements.abandoned(tx, program, playbook)):
+    if lost := stranded(playbook, await agreements.abandoned(tx, program, playbook, actor.partner_id)):
         raise refusal(lost)
     now, playbook_id, writes = await tx.now(), uuid4(), Writes()
     answered = await _answered(tx, actor, program, body.answers)
@@ -179,7 +179,7 @@ async def agree(tx: Transaction, actor: Actor, playbook_id: UUID) -> dict[str, A
         raise ConflictError("The version is not open for agreement any more.")
     if row["status"] == "proposed":
         playbook = await playbooks.playbook(tx, actor.tenant_id, playbook_id)
-        if lost := stranded(playbook, await agreements.abandoned(tx, program, playbook)):
+        if lost := stranded(playbook, await agreements.abandoned(tx, program, playbook, actor.partner_id)):
             raise refusal(lost)
     now, writes = await tx.now(), Writes()
     key = {"tenant_id": actor.tenant_id, "playbook_id": playbook_id}
@@ -259,7 +259,7 @@ async def diff_page(tx: Transaction, actor: Actor, playbook_id: UUID, against: s
 async def export(tx: Transaction, actor: Actor, name: str) -> tuple[str, list[dict[str, Any]]]:
     """Return (program, rows): who agreed to or declined which version when, the oldest version first."""
     program = await agreements.find_program(tx, actor, name)
-    names = await agreements.names(tx, actor.tenant_id)
+    names = await agreements.names(tx, actor)
     rows: list[dict[str, Any]] = []
     for row in reversed(await agreements.versions(tx, actor, program["id"])):
         held = row["document_hash"]

@@ -19,7 +19,12 @@ from app.domain.playbook import Playbook
 from app.domain.view import reason, stamp
 from app.schemas.figures import DebtFilter, FigureFilter
 
-_PROGRAM = "select id from baton.program where tenant_id = $1 and (key = $2 or id = $3)"
+_PROGRAM = """
+select p.id from baton.program p
+where p.tenant_id = $1 and (p.key = $2 or p.id = $3) and ($4::uuid is null or exists (
+  select from baton.enrolment m where m.tenant_id = p.tenant_id and m.program_id = p.id and m.partner_id = $4))
+"""
+_NOBODY = UUID(int=0)
 _COUNTS = (
     "calls", "connected", "connected_leads", "leads", "key_person_leads", "appointments", "appointments_due",
     "meetings_held", "qualified", "won", "lost", "pending",
@@ -32,26 +37,29 @@ Row = Mapping[str, Any]
 async def _program(tx: Transaction, actor: Actor, named: str | None) -> UUID | None:
     if named is None:
         return None
-    found = await tx.fetchval(_PROGRAM, actor.tenant_id, named, ids.read(Prefix.PROGRAM, named))
+    found = await tx.fetchval(_PROGRAM, actor.tenant_id, named, ids.read(Prefix.PROGRAM, named), actor.partner_id)
     if found is None:
         raise NotFoundError("There is no such program.")
     return cast("UUID", found)
 
 
-def _partner(named: str | None) -> UUID | None:
+def _partner(actor: Actor, named: str | None) -> UUID | None:
+    """Return whose leads are counted: those of the partner that is named, for a partner never those of another."""
     found = ids.read(Prefix.ORGANIZATION, named) if named else None
     if named and found is None:
         error = {"in": "query", "pointer": "/partner", "code": "format", "message": "The id of an organisation."}
         raise ValidationFailedError("The partner is named by its id.", errors=[error])
-    return found
+    if actor.partner_id is None:
+        return found
+    return actor.partner_id if found in (None, actor.partner_id) else _NOBODY
 
 
 async def _scope(tx: Transaction, actor: Actor, asked: FigureFilter) -> Scope:
     program_id = await _program(tx, actor, asked.program)
+    partner_id = _partner(actor, asked.partner)
     return Scope(
-        actor.tenant_id, program_id, _partner(asked.partner), asked.first, asked.last, asked.view, asked.group_by,
-        actor.test,
-    )  # fmt: skip
+        actor.tenant_id, program_id, partner_id, asked.first, asked.last, asked.view, asked.group_by, actor.test
+    )
 
 
 def _group(asked: FigureFilter, key: str | None) -> str | None:
@@ -160,7 +168,8 @@ async def feedback_debt(tx: Transaction, actor: Actor, asked: DebtFilter) -> dic
     """Return the answers, feedback and outcomes that are owed, by partner and owing role."""
     now = await tx.now()
     program_id = await _program(tx, actor, asked.program)
-    rows = await figures.owed(tx, actor.tenant_id, program_id, _partner(asked.partner), sandboxed=actor.test)
+    partner_id = _partner(actor, asked.partner)
+    rows = await figures.owed(tx, actor.tenant_id, program_id, partner_id, sandboxed=actor.test)
     calendars = await playbooks.calendars(tx, actor.tenant_id, {row["calendar_id"] for row in rows})
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:

@@ -40,11 +40,12 @@ def _of_lead(table: str, columns: str = "", only: str = "") -> Listing:
 
 
 _OWN_OR_ALL = " and ($4 or x.organization_id = $2)"
-_NOTES = _of_lead("note", only=_OWN_OR_ALL)
+_NOTES = _of_lead("note", only=f"{_OWN_OR_ALL} and (x.visibility = 'shared' or x.organization_id = $2)")
 _ACTIVITIES = _of_lead("activity", only=_OWN_OR_ALL)
 _HANDOVERS = _of_lead("handover", f", {STEPS}")
 _TIMELINE = Listing(
-    "select x.n, x.id, x.type, x.at, x.actor_role, x.data from baton.event x where x.tenant_id = $1 and x.lead_id = $2",
+    "select x.n, x.id, x.type, x.at, x.actor_role, x.data from baton.event x"
+    " where x.tenant_id = $1 and x.lead_id = $2 and x.sides in ('both', $3)",
     _IN_ORDER,
 )
 _VISIBLE = f"""
@@ -132,7 +133,7 @@ async def handovers(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted)
 async def timeline(tx: Transaction, actor: Actor, ref: LeadRef, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return the events that the caller's side sees, in the order in which they happened."""
     lead = await _visible(tx, actor, ref)
-    page = await read(tx, wanted, _TIMELINE, (actor.tenant_id, lead["id"]))
+    page = await read(tx, wanted, _TIMELINE, (actor.tenant_id, lead["id"], actor.side.value))
     return shaped(page, _marking(lead, _event))
 
 

@@ -38,7 +38,10 @@ _PARTNERS = Listing(
 
 _SELF = """
 select o.id, o.kind, o.name,
-  array(select p.key from baton.program p where p.tenant_id = $1 and p.status = 'active' order by p.key) as programs
+  array(select p.key from baton.program p where p.tenant_id = $1 and p.status = 'active'
+    and ($3::uuid is null or exists (
+      select from baton.enrolment m where m.tenant_id = p.tenant_id and m.program_id = p.id and m.partner_id = $3))
+    order by p.key) as programs
 from baton.organization o where o.tenant_id = $1 and o.id = $2
 """
 
@@ -85,7 +88,7 @@ async def change_partner(tx: Transaction, by: Actor, partner: UUID, body: Partne
 
 async def describe_caller(tx: Transaction, by: Actor) -> dict[str, Any]:
     """Return who the caller is, what its token opens, and the programs that it takes part in."""
-    row = await tx.fetchrow(_SELF, by.tenant_id, by.organization_id)
+    row = await tx.fetchrow(_SELF, by.tenant_id, by.organization_id, by.partner_id)
     if row is None:
         raise NotFoundError("The organisation of this token does not exist.")
     return {

@@ -23,19 +23,21 @@ _SELECT = """
 select x.id, x.key, x.name, x.status, x.playbook_id, b.in_force_at, x.version, x.product, x.pilot,
   x.created_at, x.updated_at, c.key as calendar,
   array(select e.partner_id from baton.enrolment e
-    where e.tenant_id = x.tenant_id and e.program_id = x.id order by e.partner_id) as partners
+    where e.tenant_id = x.tenant_id and e.program_id = x.id and ($2::uuid is null or e.partner_id = $2)
+    order by e.partner_id) as partners
 from baton.program x
 left join baton.calendar c on c.tenant_id = x.tenant_id and c.id = x.calendar_id
 left join baton.playbook b on b.tenant_id = x.tenant_id and b.id = x.playbook_id
-where x.tenant_id = $1
+where x.tenant_id = $1 and ($2::uuid is null or exists (
+  select from baton.enrolment m where m.tenant_id = x.tenant_id and m.program_id = x.id and m.partner_id = $2))
 """
 _LIST = Listing(_SELECT, Order((Key("x.created_at", "created_at", datetime), Key("x.id", "id", UUID))))
-_ONE = f"{_SELECT} and (x.key = $2 or x.id = $3)"
+_ONE = f"{_SELECT} and (x.key = $3 or x.id = $4)"
 _SCHEMA = LeadIn.model_json_schema()
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A partner's login sees its own enrolment only, so that it cannot learn who else takes part."""
+    """A partner is shown its own enrolment only, so that it cannot learn who else takes part."""
     return {
         "id": show(Prefix.PROGRAM, row["id"]),
         "key": row["key"],
@@ -53,11 +55,11 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
 
 async def programs(tx: Transaction, actor: Actor, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return a page of the programs that the caller's organisation takes part in."""
-    return shaped(await read(tx, wanted, _LIST, (actor.tenant_id,)), _shown)
+    return shaped(await read(tx, wanted, _LIST, (actor.tenant_id, actor.partner_id)), _shown)
 
 
 async def _find(tx: Transaction, actor: Actor, name: str) -> dict[str, Any]:
-    row = await tx.fetchrow(_ONE, actor.tenant_id, name, ids.read(Prefix.PROGRAM, name))
+    row = await tx.fetchrow(_ONE, actor.tenant_id, actor.partner_id, name, ids.read(Prefix.PROGRAM, name))
     if row is None:
         raise NotFoundError("There is no such program.")
     return dict(row)

@@ -29,9 +29,18 @@ PATIENCE_S: Final = 600.0
 """The longest a simulation may hold its snapshot; after it the answer breaks off."""
 _RETRY_AFTER_S: Final = 10
 
-_PROGRAM = "select id, key, calendar_id from baton.program where tenant_id = $1 and (id = $2 or key = $3)"
-_PROGRAM_OF = "select program_id from baton.playbook where tenant_id = $1 and id = $2"
-_CALENDARS = "select id, calendar_id from baton.organization where tenant_id = $1"
+_PROGRAM = """
+select p.id, p.key, p.calendar_id from baton.program p
+where p.tenant_id = $1 and (p.id = $2 or p.key = $3) and ($4::uuid is null or exists (
+  select from baton.enrolment m where m.tenant_id = p.tenant_id and m.program_id = p.id and m.partner_id = $4))
+"""
+_PROGRAM_OF = """
+select v.program_id from baton.playbook v where v.tenant_id = $1 and v.id = $2 and ($3::uuid is null or exists (
+  select from baton.enrolment m where m.tenant_id = v.tenant_id and m.program_id = v.program_id and m.partner_id = $3))
+"""
+_CALENDARS = """
+select id, calendar_id from baton.organization where tenant_id = $1 and ($2::uuid is null or id in ($1, $2))
+"""
 
 _running: set[UUID] = set()
 
@@ -114,17 +123,16 @@ async def _trial(tx: Transaction, actor: Actor, body: SimulationIn, proposed: Pl
     playbook, own = proposed, None
     if playbook is None:
         playbook_id = ids.read(Prefix.PLAYBOOK, body.playbook or "")
-        own = await tx.fetchval(_PROGRAM_OF, actor.tenant_id, playbook_id)
+        own = await tx.fetchval(_PROGRAM_OF, actor.tenant_id, playbook_id, actor.partner_id)
         if playbook_id is None or own is None:
             raise NotFoundError("There is no such playbook.")
         playbook = await playbooks.playbook(tx, actor.tenant_id, playbook_id)
     named = body.program or (ids.show(Prefix.PROGRAM, own) if own else playbook.program)
-    program = await tx.fetchrow(_PROGRAM, actor.tenant_id, ids.read(Prefix.PROGRAM, named), named)
+    program = await tx.fetchrow(_PROGRAM, actor.tenant_id, ids.read(Prefix.PROGRAM, named), named, actor.partner_id)
     if program is None:
         raise NotFoundError("There is no such program.")
-    kept = {
-        row["id"]: row["calendar_id"] or program["calendar_id"] for row in await tx.fetch(_CALENDARS, actor.tenant_id)
-    }
+    organizations = await tx.fetch(_CALENDARS, actor.tenant_id, actor.partner_id)
+    kept = {row["id"]: row["calendar_id"] or program["calendar_id"] for row in organizations}
     held = await playbooks.calendars(tx, actor.tenant_id, [program["calendar_id"], *kept.values()])
     zone = ZoneInfo(held[program["calendar_id"]].time_zone)
     wanted = histories.Range(

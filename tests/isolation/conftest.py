@@ -8,7 +8,9 @@ import pytest
 
 from app.processes.postgres import EmbeddedPostgres
 from app.security.keyring import MasterKeys
+from tests.isolation.actors import admit
 from tests.isolation.population import Population, populate
+from tests.isolation.remains import leave
 from tests.world import a_world
 
 
@@ -18,6 +20,9 @@ async def people(postgres: EmbeddedPostgres, template: str, master_keys: MasterK
     admin = await asyncpg.connect(postgres.admin_url())
     await admin.execute(f"create database {name} template {template}")
     async with a_world(postgres.admin_url(name), master_keys) as world:
-        yield await populate(world)
+        people = await populate(world)
+        await admit(people)
+        await leave(people)
+        yield people
     await admin.execute(f"drop database {name} with (force)")
     await admin.close()

@@ -46,6 +46,8 @@ class Population:
     objects: dict[str, dict[str, str]] = field(default_factory=dict)
     heard: dict[str, list[str]] = field(default_factory=dict)
     cursors: dict[str, str] = field(default_factory=dict)
+    feeds: dict[str, int] = field(default_factory=dict)
+    """How many events each caller's feed holds."""
 
     def of(self, owner: str, kind: str) -> str | None:
         """Return the owner's object of a kind, or None where it has none."""
@@ -175,6 +177,7 @@ async def _partner_objects(
     answers = [{"question_id": asked["questions"][0]["id"], "text": shared}]
     await world.post(partner, f"/v1/handovers/{handover['id']}/answer", {"answers": answers})
 
+    await world.post(partner, f"{closed}/assign", {"assignee": own})
     accepted = await world.post(partner, f"{closed}/handovers", offer, status=201)
     await world.post(insider, f"/v1/handovers/{accepted['id']}/accept", {"assignee": inside})
     made["handover_accepted"] = accepted["id"]

@@ -13,10 +13,10 @@ import pytest
 
 from app.db.session import Identity, Login
 from app.domain.ids import Prefix
+from tests.isolation.attacks import nothing, send, slots, told
 from tests.isolation.population import INTERNAL_ROLES, PARTNER_ROLES, Population
 from tests.isolation.routes import KINDS, PLAIN, Who, guarded
 from tests.isolation.test_database import known, outcome
-from tests.isolation.test_routes import nothing, send, slots, told
 from tests.world import lead_body, random_id
 
 MARK: Final = "mk-sandbox"
