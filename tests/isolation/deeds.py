@@ -15,7 +15,7 @@ select c.relname::text as name,
 from pg_class c join pg_attribute a on a.attrelid = c.oid
 where c.relnamespace = 'baton'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
   and exists (select from pg_attribute t where t.attrelid = c.oid and t.attname = 'tenant_id')
-  and c.relname <> 'revoked_token'
+  and c.relname not in ('revoked_token', 'permit')
 group by 1 order by 1
 """
 

@@ -19,7 +19,8 @@ _COMPOSITE: Final = "the whole key of a row that was read under lock; its id is 
 
 _EQUIVALENT: Final[tuple[tuple[str, str], ...]] = (
     (r"policy lead\.partner_update with check", "the columns that it reads are not granted to partners for UPDATE"),
-    (r"policies of (feed_counter|revoked_token|signing_key)$", _NOT_GRANTED),
+    (r"policy (contact|handover|ownership)\.sandbox_delete", "no login of the API has a grant to delete there"),
+    (r"policies of (feed_counter|revoked_token|signing_key|permit|spent_assertion)$", _NOT_GRANTED),
     (
         r"where \(\$ or x\.organization_id = \$\)",
         "what a side without part in a stage reads: the playbook's, tests/reads",
@@ -50,13 +51,23 @@ _EQUIVALENT: Final[tuple[tuple[str, str], ...]] = (
     (r"where lead_id = any\(\$::uuid\[\]\)   after: …select \* from baton\.clock", _BY_LEAD),
     (r"where (lead|handover)_id = \$   after: …select (\*|id, accepted_at) from baton\.\w+", _ONE_LEAD),
     (r"where [fq]\.lead_id = \$", _ONE_LEAD),
-    (r"where client_id = \$   after: .*client_secret", "outer and inner statement name the client, each would do"),
+    (
+        r"where case when .*self_managed.* after: …ull, not_before = case",
+        "the row was found under lock by the same condition",
+    ),
+    (
+        r"where client_id = \$   after: .*client_(secret|key)",
+        "outer and inner statement name the client, each would do",
+    ),
     (r"where tenant_id = \$   after: .*= \$$", _COMPOSITE),
     (
         r"where tenant_id = \$   after: .*(updated_at = baton\.now\(\)|else not_before end|next_due_at = null|open_until = null)",
         "the id beside it was read under lock within the tenant",
     ),
-    (r"where tenant_id = \$   after: .*baton\.(client|client_secret|calendar|organization|lane)$", _ONE_TENANT),
+    (
+        r"where tenant_id = \$   after: .*baton\.(client|client_secret|client_key|calendar|organization|lane)$",
+        _ONE_TENANT,
+    ),
     (r"where tenant_id = \$   after: .*set expires_at = now\(\)", _ONE_TENANT),
     (r"where tenant_id = \$   after: .*baton\.(endpoint|activity|note)$", _OWN_ORGANIZATION),
     (

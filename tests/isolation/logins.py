@@ -170,6 +170,7 @@ async def intruders(people: Population) -> tuple[Intruder, ...]:
         Intruder("partner B", Login.PARTNER, tenant, b, of_b),
         Intruder("test client of B", Login.PARTNER, tenant, b, of_b, test=True),
         Intruder("inside", Login.INTERNAL, tenant, tenant, inside),
+        Intruder("test client inside", Login.INTERNAL, tenant, tenant, inside, test=True),
         Intruder("worker", Login.WORKER, tenant, None, None),
     )
 

@@ -40,14 +40,22 @@ from baton.handover h
 
 
 _OF_CLIENTS: Final = (
-    "insert into baton.client_limit (tenant_id, client_id, policy, per_minute)"
-    " select tenant_id, id, 'bulk', 600000 from baton.client",
-    "insert into baton.organization_limit (tenant_id, organization_id, policy, per_minute)"
-    " select tenant_id, id, 'bulk', 600000 from baton.organization",
-    "insert into baton.spent_assertion (tenant_id, client_id, jti, expires_at)"
-    " select tenant_id, id, 'spent', now() from baton.client",
-    "insert into baton.suspension (tenant_id, id, organization_id, queued_at)"
-    " select tenant_id, gen_random_uuid(), id, now() from baton.organization where kind = 'internal'",
+    (
+        "insert into baton.client_limit (tenant_id, client_id, policy, per_minute)"
+        " select tenant_id, id, 'bulk', 600000 from baton.client"
+    ),
+    (
+        "insert into baton.organization_limit (tenant_id, organization_id, policy, per_minute)"
+        " select tenant_id, id, 'bulk', 600000 from baton.organization"
+    ),
+    (
+        "insert into baton.spent_assertion (tenant_id, client_id, jti, expires_at)"
+        " select tenant_id, id, 'spent', now() from baton.client"
+    ),
+    (
+        "insert into baton.suspension (tenant_id, id, organization_id, queued_at)"
+        " select tenant_id, gen_random_uuid(), id, now() from baton.organization where kind = 'internal'"
+    ),
 )
 
 
@@ -79,6 +87,8 @@ async def leave(people: Population) -> None:
         assert counted.status_code == 200, counted.text
         note = {"kind": "context", "body": shared, "visibility": "shared"}
         await world.post(partner, f"/v1/leads/{people.objects[owner]['lead']}/notes", note, status=201)
+        own = {"name": shared.replace("shared", "own"), "roles": ["partner"], "scopes": ["leads:read"]}
+        await world.post(partner, "/v1/clients", own, status=201)  # seen by the partner alone
         same = marked_lead("same", shared, shared) | {"company": {"name": "株式会社どこにでもある"}}
         people.objects[owner]["lead_same"] = (await world.post(partner, "/v1/leads", same, status=201))["id"]
     for who in ("a_all", "b_all", "p2_all", "i_all", "i2_all"):

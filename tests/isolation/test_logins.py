@@ -9,7 +9,7 @@ pytestmark = pytest.mark.database
 
 
 @pytest.mark.parametrize(
-    "place", range(4), ids=["a partner", "its test client", "the tenant's own organisation", "a worker"]
+    "place", range(5), ids=["a partner", "its test client", "inside", "a test client inside", "a worker"]
 )
 async def test_a_login_reads_changes_removes_and_writes_no_row_of_others(people: Population, place: int) -> None:
     intruder = (await intruders(people))[place]
@@ -21,7 +21,7 @@ async def test_a_login_reads_changes_removes_and_writes_no_row_of_others(people:
 async def test_no_table_is_empty_for_those_whose_rows_are_tried(people: Population) -> None:
     """Or nothing would be tried there."""
     world = people.world
-    partner, _, inside, _ = await intruders(people)
+    partner, _, inside, *_ = await intruders(people)
     empty = [
         f"{table.name} for {who.name}"
         for table in (await catalogue(world)).values()
