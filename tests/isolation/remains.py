@@ -22,7 +22,7 @@ with others as (
   where p.tenant_id not in (select tenant_id from baton.ratification) and p.status = 'in_force'
 ), declined as (
   insert into baton.declination (tenant_id, playbook_id, organization_id, comment, declined_at)
-  select o.tenant_id, o.id, o.tenant_id, 'mk-i2-own', now() from others o
+  select o.tenant_id, o.id, o.tenant_id, 'mk-p2-shared', now() from others o
 )
 insert into baton.ratification (tenant_id, playbook_id, queued_at) select tenant_id, id, now() from others
 """
