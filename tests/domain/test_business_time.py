@@ -461,3 +461,9 @@ def test_a_pause_at_any_moment_keeps_what_remains(calendar, second, target, paus
         return
     remaining = between(calendar, start, due) - between(calendar, start, paused_at)
     assert abs(add(calendar, paused_at, remaining) - due) <= timedelta(microseconds=1)
+
+
+def test_the_end_of_a_window_is_kept_by_days_and_the_minute_after_it_moves_on():
+    assert add_days(OFFICE, at("2026-11-25 12:00"), 1) == at("2026-11-26 12:00")
+    assert add_days(OFFICE, at("2026-11-25 12:01"), 1) == at("2026-11-26 13:00")
+    assert add_days(OFFICE, at("2026-11-25 18:00"), 1) == at("2026-11-26 18:00")
