@@ -58,6 +58,16 @@ class Settings(BaseSettings):
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, value: tuple[IPv4Network | IPv6Network, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+        for network in value:
+            if not network.prefixlen:
+                raise ValueError("not every address is a proxy")
+            if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
+                raise ValueError("an IPv4 network is written as such")
+        return value
+
     @property
     def quotas(self) -> dict[Policy, int]:
         """Requests a minute of each policy, for clients that have no figure of their own."""

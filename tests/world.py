@@ -5,6 +5,7 @@ superuser's connection, which counts rows and plants what no login may write.
 """
 
 import asyncio
+import math
 import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
@@ -95,6 +96,7 @@ class World:
     tenant: dict[str, str]
     clients: dict[str, dict[str, str]]
     tokens: dict[str, str] = field(default_factory=dict)
+    fresh_until: dict[str, float] = field(default_factory=dict)
     organizations: dict[str, str] = field(default_factory=dict)
     """The public id of the organisation of each caller."""
 
@@ -105,8 +107,10 @@ class World:
         return await self.http.post("/oauth/token", data={"grant_type": "client_credentials", **form}, auth=credentials)
 
     async def token(self, who: str) -> str:
-        """Return a token of `who` with all of its scopes; asked for once."""
-        if who not in self.tokens:
+        """Return a token of `who` with all of its scopes; asked for again before it runs out."""
+        now = asyncio.get_running_loop().time()
+        if who not in self.tokens or now > self.fresh_until.get(who, math.inf):
+            self.fresh_until[who] = now + 480  # of its ten minutes
             answer = await self.log_in(who)
             assert answer.status_code == 200, answer.text
             self.tokens[who] = answer.json()["access_token"]

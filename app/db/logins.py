@@ -20,6 +20,13 @@ select r.rolname::text as role, held.power from pg_roles r, lateral (select case
     when exists (select from pg_class c where c.relowner = r.oid and c.relnamespace = to_regnamespace('baton'))
       or exists (select from pg_namespace n where n.nspowner = r.oid and n.nspname = 'baton')
       then 'owns tables of Baton'
+    when exists (select from pg_proc f where f.proowner = r.oid and f.pronamespace = to_regnamespace('baton'))
+      then 'owns functions of Baton'
+    when exists (select from pg_class c, aclexplode(c.relacl) a where c.relnamespace = to_regnamespace('baton')
+      and a.grantee in (r.oid, 0) and a.privilege_type in ('TRUNCATE', 'REFERENCES', 'TRIGGER'))
+      then 'may truncate, refer to or put triggers on tables of Baton'
+    when exists (select from pg_namespace n, aclexplode(n.nspacl) a where n.nspname = 'baton'
+      and a.grantee in (r.oid, 0) and a.privilege_type = 'CREATE') then 'may make objects in its schema'
     when r.rolcreaterole then 'may change roles'
     when r.rolname in ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
       then 'reaches the files or programs of the server'

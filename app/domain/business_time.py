@@ -150,9 +150,9 @@ def add_days(calendar: Calendar, start: datetime, days: int) -> datetime:
     """Return `start` moved by `days` business days: the same local time on the n-th later day that has a window.
 
     A moment inside a window counts as part of the day on which that window started, so 02:00 in a night shift moves
-    to 02:00 in the n-th later shift. Where the target day is not open at that time, the answer is its next opening,
-    after its last window that window's end. Zero days do not move `start`. ValueError below zero;
-    NoBusinessTimeError beyond 400 days.
+    to 02:00 in the n-th later shift. The minute at which a window ends still belongs to it: noon stays noon before a
+    lunch. Where the target day is not open at that time, the answer is its next opening, after its last window that
+    window's end. Zero days do not move `start`. ValueError below zero; NoBusinessTimeError beyond 400 days.
     """
     if days < 0:
         raise ValueError("days: at least 0")

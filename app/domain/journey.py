@@ -67,7 +67,10 @@ Verdict = Effects | Refusal
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One row of the machine: in which states a command is possible, and the events it writes."""
+    """One row of the machine: in which states a command is possible, and the events it writes.
+
+    `side` is whose word it is, whatever roles the playbook names: a role such as `manager` exists on both.
+    """
 
     statuses: frozenset[str]
     events: tuple[str, ...]
@@ -75,6 +78,7 @@ class Move:
     settles: str | None = None
     label_en: str = ""
     label_ja: str = ""
+    side: Side | None = None
 
 
 _ANY = frozenset({RECEIVED, OPEN, CLOSED})
@@ -114,10 +118,26 @@ MOVES: Mapping[str, Move] = MappingProxyType(
         "outcome": Move(_KEPT, ("outcome.closed",), label_en="Close with an outcome", label_ja="結果を確定する"),
         "correct": Move(_KEPT, ("outcome.corrected",), label_en="Correct the outcome", label_ja="結果を訂正する"),
         "acknowledge": Move(
-            _KEPT, ("outcome.acknowledged",), label_en="Acknowledge the outcome", label_ja="結果を確認する"
+            _KEPT,
+            ("outcome.acknowledged",),
+            label_en="Acknowledge the outcome",
+            label_ja="結果を確認する",
+            side=Side.PARTNER,
         ),
-        "contest": Move(_KEPT, ("outcome.contested",), label_en="Contest the outcome", label_ja="結果に異議を述べる"),
-        "feedback": Move(_KEPT, ("feedback.given",), label_en="Give feedback", label_ja="フィードバックを返す"),
+        "contest": Move(
+            _KEPT,
+            ("outcome.contested",),
+            label_en="Contest the outcome",
+            label_ja="結果に異議を述べる",
+            side=Side.PARTNER,
+        ),
+        "feedback": Move(
+            _KEPT,
+            ("feedback.given",),
+            label_en="Give feedback",
+            label_ja="フィードバックを返す",
+            side=Side.INTERNAL,
+        ),
         "reopen": Move(
             frozenset({CLOSED}), ("lead.reopened",), label_en="Reopen the lead", label_ja="リードを再開する"
         ),
@@ -379,7 +399,10 @@ def decide(playbook: Playbook, lead: Lead, actor: Actor, command: Command, now: 
         return Refusal("not-permitted", f"moves.{command.name}", "There is no such command.")
     if lead.status == NOT_ACCEPTED:
         return Refusal("lead-not-open", "moves", "The lead was not accepted.")
-    refusal = _refuse_performer(playbook, lead, actor, command.name) or _refuse_state(move, lead, command.name)
+    refusal = _refuse_performer(playbook, lead, actor, command.name)
+    if refusal is None and move.side not in (None, actor.side):
+        refusal = Refusal("not-permitted", f"moves.{command.name}", "This is for the other side of the lead to say.")
+    refusal = refusal or _refuse_state(move, lead, command.name)
     if refusal is not None:
         return refusal
     return _READERS.get(command.name, _plain)(playbook, lead, command)

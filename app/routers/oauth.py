@@ -122,7 +122,7 @@ async def issue_token(form: Form, known: Known, issuer: CurrentIssuer) -> JSONBy
     responses=_REFUSALS,
     openapi_extra=_form(("token",), "token_type_hint"),
 )
-@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM, policy=Policy.DEFAULT, claimed=claimed_client)
+@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM, policy=Policy.TOKEN)
 async def revoke_token(tx: AuthTx, known: Known, claims: GivenToken, issuer: CurrentIssuer) -> Response:
     """Revoke one of the client's own tokens, everywhere within 30 s. Answers 200 for any other text, too (RFC 7009)."""
     if claims is not None and await tokens.revoke(tx, known, claims):
@@ -138,7 +138,7 @@ async def revoke_token(tx: AuthTx, known: Known, claims: GivenToken, issuer: Cur
     responses=_REFUSALS,
     openapi_extra=_form(("token",), "token_type_hint"),
 )
-@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM, policy=Policy.DEFAULT, claimed=claimed_client)
+@public(_OWN_PROOF, body=BodyKind.RAW, max_body=MAX_FORM, takes=_FORM, policy=Policy.TOKEN)
 async def introspect_token(known: Known, claims: GivenToken) -> JSONBytes:
     """Tell whether a token of the client's own organisation holds, and what it says (RFC 7662)."""
     return JSONBytes(tokens.introspect(known, claims, now=time.time()) if claims else {"active": False})

@@ -18,7 +18,7 @@ from app.db.clients import MAX_SECRET_LIFE, NewClient, NewKey, NewSecret
 from app.db.pages import Key, Listing, Order, Page, Wanted
 from app.db.session import Transaction
 from app.domain import ids
-from app.domain.access import ROLES_OF, SCOPES_OF, Role, Scope, default_scopes
+from app.domain.access import OUTSIDE_SANDBOX, ROLES_OF, SCOPES_OF, Role, Scope, default_scopes
 from app.domain.actor import Actor, Side
 from app.domain.errors import ConflictError, NotFoundError, NotPermittedError, ValidationFailedError
 from app.domain.versions import Shown, refuse_stale
@@ -67,6 +67,10 @@ where tenant_id = $1 and client_id = $2 and id = $3 and expires_at > now()
 """
 
 
+MOST_CLIENTS: Final = 100
+"""Clients of one organisation: each has limits of its own, so that more of them would be a way around the limits."""
+
+
 async def list_clients(tx: Transaction, by: Actor, organization: UUID, wanted: Wanted) -> Page[dict[str, Any]]:
     """Return a page of the clients of the caller's organisation, or of a partner those that the tenant manages.
 
@@ -91,6 +95,9 @@ async def create_client(tx: Transaction, by: Actor, organization: UUID, body: Cl
     scopes = default_scopes(side, body.roles) & by.scopes if body.scopes is None else body.scopes
     _refuse_foreign(side, body.roles, scopes)
     _refuse_ungiven(by, scopes)
+    _refuse_none(scopes, test=body.test)
+    if await clients.live(tx, by.tenant_id, organization) >= MOST_CLIENTS:
+        raise ConflictError(f"An organisation has at most {MOST_CLIENTS} clients.")
     keys = [_public_key(jwk, f"/keys/{n}") for n, jwk in enumerate(body.keys)]
     if len({public_jwk(key)["kid"] for key in keys}) < len(keys):
         raise _invalid("/keys", "unique", "Two different keys, or one.")
@@ -138,6 +145,7 @@ async def change_client(
     side = Side.INTERNAL if row["organization_id"] == by.tenant_id else Side.PARTNER
     _refuse_foreign(side, after["roles"], after["scopes"])
     _refuse_ungiven(by, set(after["scopes"]) - set(row["scopes"]))
+    _refuse_none(after["scopes"], test=row["test"])
     if client == by.client_id:
         _refuse_lockout(after, address)
     ends_tokens = bool(changes.keys() & {"roles", "scopes", "status", "networks"})
@@ -244,6 +252,12 @@ def _refuse_foreign(side: Side, roles: Collection[str], scopes: Collection[str])
     ]
     if errors:
         raise ValidationFailedError("Some fields are not valid.", errors=errors)
+
+
+def _refuse_none(scopes: Collection[str], *, test: bool) -> None:
+    """Refuse a client that could not get a token: without a scope, or a test client with none of the sandbox."""
+    if not (set(scopes) - OUTSIDE_SANDBOX if test else scopes):
+        raise _invalid("/scopes", "length", "At least one scope that such a client may use.")
 
 
 def _refuse_ungiven(by: Actor, scopes: Collection[str]) -> None:

@@ -10,6 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
+from itertools import islice
 from secrets import randbits
 from typing import Final, NoReturn
 
@@ -24,6 +25,7 @@ MOST_HELD: Final = 20_000
 _MARGIN_S: Final = 1.0  # between the end of a lease here and in the database, whose clock may run a little faster
 _RENEW_AT: Final = 4  # a lease is filled up when a quarter of it is left
 _NEVER: Final = -1
+_LOOKED_AT: Final = 64  # of the counts kept longest, for one that may go
 _REFUSE_S: Final = 0.02  # refusals need not ask again for each permit; those restored meanwhile come together
 _RETRY_S: Final = 1.0  # after a failure of the database
 
@@ -83,7 +85,10 @@ class Limiter:
     def spend(self, policy: Policy, subject: Subject) -> Standing | None:
         """Spend a permit that this process holds, in about a microsecond; None where it has to ask for one."""
         standing = self._held.get((policy, subject))
-        if standing is None or not standing.free:
+        return None if standing is None else self._take(standing, subject)
+
+    def _take(self, standing: Standing, subject: Subject) -> Standing | None:
+        if not standing.free:
             return None
         now = self._clock()
         if now >= standing.until:
@@ -102,7 +107,7 @@ class Limiter:
         can count and the policy fails closed.
         """
         standing = self._held.get((policy, subject)) or self._begin(policy, subject)
-        while (spent := self.spend(policy, subject)) is None:
+        while (spent := self._take(standing, subject)) is None:
             now = self._clock()
             if now < standing.refused_until:
                 self._refuse(standing, now)
@@ -126,8 +131,10 @@ class Limiter:
 
     def _begin(self, policy: Policy, subject: Subject) -> Standing:
         if len(self._held) >= MOST_HELD:
-            # What the oldest one held counts as spent when its lease ends.
-            del self._held[next(iter(self._held))]
+            # Rather one that has nothing more to spend; what another one held counts as spent when its lease ends.
+            now, oldest = self._clock(), next(iter(self._held))
+            looked_at = islice(self._held.items(), _LOOKED_AT)
+            del self._held[next((key for key, held in looked_at if held.until <= now), oldest)]
         standing = self._held[policy, subject] = Standing(policy, self._quotas[policy])
         return standing
 

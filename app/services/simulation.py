@@ -23,8 +23,8 @@ from app.domain.simulation_report import Tally, lead_line
 from app.domain.view import stamp
 from app.schemas.simulation import SimulationIn
 
-AT_ONCE: Final = 2
-"""Simulations of one process: each holds a connection and, at times, the processor."""
+AT_ONCE: Final = 3
+"""Simulations of one process, each of another organisation: each holds a connection and, at times, the processor."""
 PATIENCE_S: Final = 600.0
 """The longest a simulation may hold its snapshot; after it the answer breaks off."""
 _RETRY_AFTER_S: Final = 10
@@ -42,7 +42,7 @@ _CALENDARS = """
 select id, calendar_id from baton.organization where tenant_id = $1 and ($2::uuid is null or id in ($1, $2))
 """
 
-_running: set[object] = set()
+_running: set[UUID] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +67,26 @@ async def simulate(database: Database, actor: Actor, body: SimulationIn) -> Asyn
     async with AsyncExitStack() as held:
         proposed = None
         if body.document is not None:
-            held.enter_context(_turn())
+            held.enter_context(_turn(actor.organization_id))
             proposed = await asyncio.to_thread(proven, body.document)
         tx = await held.enter_async_context(database.transaction(actor, snapshot=True))
         trial = await _trial(tx, actor, body, proposed)
         if proposed is None:
-            held.enter_context(_turn())
+            held.enter_context(_turn(actor.organization_id))
         async for line in _run(tx, trial, body):
             yield line
 
 
 @contextmanager
-def _turn() -> Generator[None]:
-    """Keep one of the process's few places. Raises OverloadedError where there is none."""
-    if len(_running) >= AT_ONCE:
+def _turn(organization_id: UUID) -> Generator[None]:
+    """Keep one of the process's few places, one for an organisation. Raises OverloadedError where there is none."""
+    if len(_running) >= AT_ONCE or organization_id in _running:
         raise OverloadedError("Other simulations are still running.", retry_after=_RETRY_AFTER_S)
-    token = object()
-    _running.add(token)
+    _running.add(organization_id)
     try:
         yield
     finally:
-        _running.discard(token)
+        _running.discard(organization_id)
 
 
 async def _run(tx: Transaction, trial: _Trial, body: SimulationIn) -> AsyncGenerator[dict[str, Any]]:

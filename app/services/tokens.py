@@ -180,6 +180,8 @@ def grant(known: Known, scope: str | None, sign: Callable[[Actor, datetime, Sequ
         if not wanted <= actor.scopes:
             raise TokenRefusedError(Refusal.INVALID_SCOPE, "The client does not have every scope that it asks for.")
         actor = replace(actor, scopes=wanted)
+    if not actor.scopes:
+        raise TokenRefusedError(Refusal.INVALID_SCOPE, "The client has no scope that a token of it could carry.")
     return Grant(sign(actor, known.not_before, known.networks), actor.scopes, LIFETIME)
 
 

@@ -230,3 +230,24 @@ async def test_the_database_hides_them_too(api, admin, vendor, database_url, pas
             async with database.begin(identity) as tx:
                 await tx.execute(statement, *values)
     await database.stop()
+
+
+async def test_no_client_is_made_that_could_not_get_a_token(api, vendor):
+    _, boss = vendor
+    refused = await api.call(
+        boss, "POST", "/v1/clients", {"name": "x", "roles": ["admin"], "scopes": ["partners:manage"], "test": True}
+    )
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/scopes")
+    narrow = (await api.token(boss, scope="partners:manage")).json()["access_token"]
+    headers = {"Authorization": f"Bearer {narrow}"}
+    refused = await api.http.post("/v1/clients", json={"name": "x", "roles": ["partner"]}, headers=headers)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/scopes")
+
+
+async def test_an_organisation_cannot_multiply_its_limits_by_making_clients(api, vendor, monkeypatch):
+    _, boss = vendor
+    monkeypatch.setattr("app.services.clients.MOST_CLIENTS", 3)
+    for _ in range(2):
+        await a_worker(api, boss)
+    refused = await api.call(boss, "POST", "/v1/clients", {"name": "one more", "roles": ["partner"]})
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/conflict")

@@ -53,6 +53,16 @@ POWERS = {
         "drop table baton.t_own",
         "the database login baton_partner owns tables of Baton",
     ),
+    "owner of a function of the policies": (
+        "alter function baton.oid() owner to baton_partner",
+        "alter function baton.oid() owner to baton_owner",
+        "the database login baton_partner owns functions of Baton",
+    ),
+    "may truncate": (
+        "grant truncate on baton.lead to baton_internal",
+        "revoke truncate on baton.lead from baton_internal",
+        ("the database login baton_internal may truncate, refer to or put triggers on tables of Baton"),
+    ),
     "may make itself a member": (
         "alter role baton_auth createrole",
         "alter role baton_auth nocreaterole",

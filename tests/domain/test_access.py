@@ -2,7 +2,14 @@
 
 import pytest
 
-from app.domain.access import ROLES_OF, SCOPES_OF, default_scopes, refuse_unless_administrator
+from app.domain.access import (
+    OUTSIDE_SANDBOX,
+    ROLES_OF,
+    SCOPES_OF,
+    default_scopes,
+    refuse_unless_administrator,
+    refuse_unless_own_administrator,
+)
 from app.domain.actor import Side
 from app.domain.errors import NotPermittedError
 from app.domain.lead import Party
@@ -51,3 +58,15 @@ def test_only_an_admin_of_the_tenants_own_organisation_administers():
         with pytest.raises(NotPermittedError) as refused:
             refuse_unless_administrator(actor(party))
         assert refused.value.detail == "Only an admin of the tenant's own organisation may do this."
+
+
+def test_an_admin_of_either_side_administers_its_own_organisation():
+    for party in (Party(TENANT, "admin", Side.INTERNAL), Party(PARTNER, "admin", Side.PARTNER)):
+        refuse_unless_own_administrator(actor(party))
+    with pytest.raises(NotPermittedError) as refused:
+        refuse_unless_own_administrator(actor(MANAGER))
+    assert refused.value.detail == "Only an admin of the organisation may do this."
+
+
+def test_a_test_client_opens_nothing_that_reaches_real_leads():
+    assert {"destinations:manage", "playbooks:write", "partners:manage", "audit:read", "admin"} == OUTSIDE_SANDBOX

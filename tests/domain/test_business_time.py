@@ -242,6 +242,13 @@ def test_a_document_becomes_the_calendar_that_it_describes():
         ({"closures": ["2026-11-30", {"label": "x"}]}, r"closures\[1\].on"),
         ({"closures": [{"on": "2026-11-30", "name": "x"}]}, r"closures\[0\]: only on, label"),
         ({"closures": [{"on": "2026-11-30", "label": 1}]}, r"closures\[0\].label"),
+        ({"closures": ["2026-11-30", "2026-13-01"]}, r"closures\[1\]: a date"),
+        ({"closures": [{"on": "2026-11-30", "label": 1}]}, r"closures\[0\].label: text is needed$"),
+        ({"time_zone": 5}, 'time_zone: an IANA name such as "Asia/Tokyo" is needed$'),
+        ({"closures": [5]}, r"closures\[0\]: an object is needed$"),
+        ({"closures": "2026-11-30"}, "closures: a list is needed$"),
+        ({"exceptions": []}, "exceptions: an object is needed$"),
+        ({"exceptions": {"2026-11-30": ["x"]}}, r"exceptions.2026-11-30\[0\]: a window"),
         ({"known_through": "2027"}, "known_through"),
     ],
 )
@@ -265,6 +272,106 @@ def test_equal_calendars_stay_equal_after_use_and_cannot_be_edited():
     assert hash(used) == hash(fresh)
     with pytest.raises(TypeError):
         used.exceptions[date(2026, 11, 20)] = ()
+
+
+ROUND_THE_CLOCK = Calendar("UTC", (((0, 1440),),) * 7)
+MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def opened_once(days: int) -> Calendar:
+    """Return a calendar that is closed but for one hour, so many days after New Year."""
+    return Calendar("UTC", ((),) * 7, {MIDNIGHT.date() + timedelta(days=days): ((540, 600),)})
+
+
+def test_business_time_is_looked_for_400_days_ahead_and_no_further():
+    assert add_days(opened_once(400), MIDNIGHT, 1) == MIDNIGHT + timedelta(days=400, hours=9)
+    with pytest.raises(
+        NoBusinessTimeError, match=r"^The calendar has not enough business time in the next 400 days\.$"
+    ):
+        add_days(opened_once(401), MIDNIGHT, 1)
+    assert add(ROUND_THE_CLOCK, MIDNIGHT, 400 * 1440) == MIDNIGHT + timedelta(days=400)
+
+
+def test_time_is_kept_from_1970_to_9989():
+    first, end = datetime(1970, 1, 1, tzinfo=UTC), datetime(9990, 1, 1, tzinfo=UTC)
+    for moment in (first, first + timedelta(microseconds=1), end - timedelta(microseconds=1)):
+        assert add(ROUND_THE_CLOCK, moment, 0) == moment
+    for moment in (first - timedelta(microseconds=1), end):
+        with pytest.raises(NoBusinessTimeError, match=r"^Business time is kept from 1970 to 9989\.$"):
+            add(ROUND_THE_CLOCK, moment, 0)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "start", "due"),
+    [
+        pytest.param(NIGHTS, at("2026-11-17 06:00"), at("2026-11-18 22:00"), id="a shift is over when it ends"),
+        pytest.param(NIGHTS, at("2026-11-17 22:00"), at("2026-11-18 22:00"), id="and begins when it begins"),
+        pytest.param(weekdays("24:00-26:30"), at("2026-11-17 00:00"), at("2026-11-18 00:00"), id="also after midnight"),
+        pytest.param(weekdays("24:00-26:30"), at("2026-11-14 00:00"), at("2026-11-17 00:00"), id="which is of the day before"),
+        pytest.param(weekdays("09:00-10:00", "11:00-12:00", "13:00-14:00"), at("2026-11-17 22:00"), at("2026-11-18 14:00"), id="the last window counts"),
+    ],
+)  # fmt: skip
+def test_a_moment_belongs_to_the_day_on_which_its_window_began(calendar: Calendar, start: datetime, due: datetime):
+    assert add_days(calendar, start, 1) == due
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [((0, 1),), ((0, 2880),), ((0, 720), (720, 1440)), ((0, 1440 + 60),)],
+    ids=["from midnight", "for two days", "without a break", "until the next day's first"],
+)
+def test_windows_may_touch_and_reach_their_bounds(windows: tuple[tuple[int, int], ...]):
+    assert Calendar("UTC", (windows, (), ((60, 120),), (), (), (), ())).weekly[0] == windows
+    if windows == ((0, 1440 + 60),):
+        assert Calendar("UTC", (windows, ((60, 120),), (), (), (), (), ())).weekly[1] == ((60, 120),)
+
+
+AUTUMN = [
+    # Clocks in New York go from 02:00 back to 01:00 on 1 November: 01:00 to 02:00 comes twice, at 05:00 and at 06:00 UTC.
+    ("01:30-03:00", datetime(2026, 11, 1, 5, 30, tzinfo=UTC), datetime(2026, 11, 1, 8, tzinfo=UTC)),
+    ("00:00-01:30", datetime(2026, 11, 1, 4, tzinfo=UTC), datetime(2026, 11, 1, 6, 30, tzinfo=UTC)),
+    ("00:00-01:00", datetime(2026, 11, 1, 4, tzinfo=UTC), datetime(2026, 11, 1, 5, tzinfo=UTC)),
+    # And from 02:00 on to 03:00 on 8 March, at 07:00 UTC.
+    ("02:30-04:00", datetime(2026, 3, 8, 7, tzinfo=UTC), datetime(2026, 3, 8, 8, tzinfo=UTC)),
+    ("01:00-02:30", datetime(2026, 3, 8, 6, tzinfo=UTC), datetime(2026, 3, 8, 7, tzinfo=UTC)),
+]
+
+
+@pytest.mark.parametrize(("window", "opens", "closes"), AUTUMN, ids=[f"{row[0]} {row[1]:%m-%d}" for row in AUTUMN])
+def test_an_hour_that_comes_twice_counts_twice_and_one_that_is_skipped_does_not(
+    window: str, opens: datetime, closes: datetime
+):
+    calendar = daily(window, zone=NEW_YORK)
+    (found,) = calendar.spans(opens.date().toordinal())
+    since = datetime(1970, 1, 1, tzinfo=UTC)
+    assert [since + timedelta(microseconds=moment) for moment in found] == [opens, closes]
+
+
+def test_a_time_that_comes_twice_is_due_the_first_time():
+    mornings = daily("00:00-06:00", zone=NEW_YORK)
+    assert add_days(mornings, at("2026-10-31 01:30", NEW_YORK), 1) == datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("day", "is_taken"), [("1969-12-31", False), ("1970-01-01", True), ("9989-12-31", True), ("9990-01-01", False)]
+)
+def test_days_are_those_in_which_time_is_kept(day: str, is_taken: bool):
+    document = {
+        "time_zone": "Asia/Tokyo",
+        "weekly": {"mon": ["09:30-12:15"], "wed": ["00:00-48:00"]},
+        "known_through": day,
+    }
+    if is_taken:
+        assert parse_calendar(document).weekly[0:3] == (((570, 735),), (), ((0, 2880),))
+        return
+    with pytest.raises(ValueError, match=r"^known_through: a date"):
+        parse_calendar(document)
+
+
+@pytest.mark.parametrize("window", [(60, 60), (-1, 60), (0, 2881), (120, 60)])
+def test_a_window_has_an_extent_and_lies_within_two_days(window: tuple[int, int]):
+    with pytest.raises(ValueError, match=r"^weekly\.tue: a window must start before it ends and end within two days$"):
+        Calendar("UTC", ((), (window,), (), (), (), (), ()))
 
 
 # What follows knows nothing of offsets: it lists the wall clock minute by minute. A window is open from the first
@@ -354,3 +461,9 @@ def test_a_pause_at_any_moment_keeps_what_remains(calendar, second, target, paus
         return
     remaining = between(calendar, start, due) - between(calendar, start, paused_at)
     assert abs(add(calendar, paused_at, remaining) - due) <= timedelta(microseconds=1)
+
+
+def test_the_end_of_a_window_is_kept_by_days_and_the_minute_after_it_moves_on():
+    assert add_days(OFFICE, at("2026-11-25 12:00"), 1) == at("2026-11-26 12:00")
+    assert add_days(OFFICE, at("2026-11-25 12:01"), 1) == at("2026-11-26 13:00")
+    assert add_days(OFFICE, at("2026-11-25 18:00"), 1) == at("2026-11-26 18:00")

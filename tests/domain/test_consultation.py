@@ -132,7 +132,8 @@ def test_only_the_asked_role_answers_and_only_who_asks_takes_back(state: Lead, p
 
 
 def test_open_questions_end_with_the_lead_alone():
-    assert [lapse(lead(status=status)) for status in (RECEIVED, OPEN, CLOSED)] == [False, False, True]
+    statuses = (RECEIVED, OPEN, CLOSED, NOT_ACCEPTED)
+    assert [lapse(lead(status=status)) for status in statuses] == [False, False, True, True]
 
 
 def test_the_clock_of_one_question_leaves_the_others_running():

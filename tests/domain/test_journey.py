@@ -15,6 +15,7 @@ from app.domain.playbook_reader import read_playbook
 from tests.domain.playbooks import (
     MANAGER,
     OTHER_PARTNER,
+    PARTNER,
     SALES,
     SUCCESS,
     TENANT,
@@ -30,6 +31,7 @@ from tests.domain.playbooks import (
 NOW = datetime(2026, 11, 20, 1, tzinfo=UTC)
 STRANGER = Party(OTHER_PARTNER, "partner", Side.PARTNER)
 SENTENCE = re.compile(r"[A-Z][a-z]* [a-z][^A-Z]*\.")
+VENDOR_MANAGER = Party(PARTNER, "manager", Side.PARTNER)
 OFFERED = lead(handover=handover("requested"))
 AT_SALES = lead(stage="negotiation", owner=SALES, handover=handover("accepted"))
 
@@ -71,6 +73,7 @@ REFUSED = [
     ("there is nothing to acknowledge", lead(), VENDOR, Command("acknowledge"), "not-found", "moves.acknowledge"),
     ("internal sales does not acknowledge for the partner", lead(status=CLOSED, outcome=outcome("lost")), SALES, Command("acknowledge"), "not-permitted", "stages.awareness.may.acknowledge"),
     ("a partner gives no feedback on itself", AT_SALES, VENDOR, Command("feedback"), "not-permitted", "stages.negotiation.may.feedback"),
+    ("a vendor's manager gives no feedback on its own work", AT_SALES, VENDOR_MANAGER, Command("feedback"), "not-permitted", "moves.feedback"),
     ("nobody times a handover out by hand", OFFERED, MANAGER, Command("time_out"), "not-permitted", "moves.time_out"),
     ("there is no such command", lead(), VENDOR, Command("destroy"), "not-permitted", "moves.destroy"),
     ("there is no such result", lead(), VENDOR, Command("outcome", result="eaten", reason="price"), "reason-not-allowed", "outcomes"),

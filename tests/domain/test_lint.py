@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from app.domain import playbook_space
 from app.domain.lint import lint, stranded
 from app.domain.playbook_names import Fault
 from app.domain.playbook_reader import PlaybookFaultsError, read_playbook
@@ -105,9 +106,14 @@ def test_a_stage_in_which_leads_stand_is_kept_or_named():
     playbook = read_playbook(changed, UUID(int=9), 2)
     assert lint(playbook) == ()
     assert stranded(playbook, ["awareness", "closing", "demo", "negotiation"]) == ()
-    assert [(fault.rule, "`trial`" in fault.en, "`trial`" in fault.ja) for fault in stranded(playbook, ["trial"])] == [
-        ("stage.was", True, True)
-    ]
+    assert stranded(playbook, ["trial", "awareness", "trial"]) == (
+        Fault(
+            "/stages",
+            "stage.was",
+            "Leads stand in `trial`: keep that stage, or list it in `was` of the stage that continues it.",
+            "`trial` に進行中のリードがあります。段階を残すか、引き継ぐ段階の `was` に指定してください。",
+        ),
+    )
     assert (playbook.heir("demo"), playbook.heir("awareness"), playbook.heir("trial")) == (
         "negotiation",
         "awareness",
@@ -133,6 +139,7 @@ TOLD: list[tuple[Change, tuple[Fault, ...]]] = [
     (lambda d: d["ladders"]["handover"]["steps"][-1].update(notify=["owed_by"]), ()),
     (lambda d: d["ladders"]["handover"]["steps"][-1].update(assign_fallback=False), ()),
     (lambda d: only_steps(d, *[d["ladders"]["standard"]["steps"][2]] * 20), ()),
+    (lambda d: d["may"].update(feedback=[]), ()),
     (lambda d: only_steps(d, *[d["ladders"]["standard"]["steps"][2]] * 21),
      (Fault("/ladders/standard/steps", "ladder.steps", "At most 20 steps.", "手順は20以下です。"),)),
     (lambda d: d["ladders"]["handover"].update(fallback={"side": "partner", "role": "technical"}),
@@ -177,3 +184,43 @@ def test_exactly_what_is_wrong_is_told_in_both_languages(change: Change, told: t
     changed = document()
     change(changed)
     assert lint(read_playbook(changed, UUID(int=9), 1)) == told
+
+
+def test_a_space_that_nobody_could_keep_in_mind_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(playbook_space, "MAX_STATES", 1)
+    assert lint(read_playbook(document(), UUID(int=9), 1)) == (
+        Fault(
+            "/stages",
+            "space.too_large",
+            "The playbook has too many states to be kept in mind.",
+            "状態の数が多すぎます。",
+        ),
+    )
+
+
+def test_a_lead_that_waits_for_its_revisit_without_a_clock_is_silent():
+    changed = document()
+    changed["clocks"]["revisit"]["stops"].append("feedback.given")
+    told = lint(read_playbook(changed, UUID(int=9), 1))
+    assert [(fault.rule, fault.path, fault.ja) for fault in told] == [
+        ("journey.silent", f"/stages/{n}/clocks", f"`{stage}` で期限のない状態になります。")
+        for n, stage in enumerate(("awareness", "evaluation", "negotiation"))
+    ]
+    assert told[0].en == (
+        "partner posts the lead and it is accepted, partner closes it as pending, "
+        "internal_sales gives feedback: and now nobody is owed an answer."
+    )
+
+
+def test_a_stage_without_an_end_is_a_dead_end():
+    changed = document()
+    for outcome in changed["outcomes"].values():
+        outcome["by"] = ["technical"]
+    told = lint(read_playbook(changed, UUID(int=9), 1))
+    assert [(fault.rule, fault.path, fault.ja) for fault in told if fault.rule == "journey.dead_end"] == [
+        ("journey.dead_end", f"/stages/{n}", f"`{stage}` から結果に至る道がありません。")
+        for n, stage in enumerate(("awareness", "evaluation", "negotiation"))
+    ]
+    assert next(fault.en for fault in told if fault.rule == "journey.dead_end") == (
+        "partner posts the lead and it is accepted: and from here no way leads to an outcome."
+    )

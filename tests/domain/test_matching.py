@@ -128,7 +128,7 @@ def test_anything_else_is_no_corporate_number(text):
             (
                 "山田商事 株式会社山田商事 山田商事株式会社 (株)山田商事 山田商事（株） ㈱山田商事 山田商事㈱ "
                 "㍿山田商事 【株】山田商事 株)山田商事 有限会社山田商事 ㈲山田商事 山田商事(有) 合同会社山田商事 "
-                "(同)山田商事 株式會社山田商事 一般社団法人山田商事 山・田･商事"
+                "(同)山田商事 株式會社山田商事 一般社団法人山田商事 医療法人社団山田商事 山・田･商事"
             ),
         ),
         ("高斉渡辺", "髙齋渡邉 高斎渡邊 髙齊渡辺 株式会社髙斉渡邊"),
@@ -149,6 +149,7 @@ def test_the_spellings_of_a_japanese_name_meet(name, spellings):
     [
         "Example Works",
         "EXAMPLE WORKS, Inc.",
+        "Example Works、Inc.",
         "Example Works Co., Ltd.",
         "Example Works Co.,Ltd.",
         "Ｅｘａｍｐｌｅ　Ｗｏｒｋｓ　Ｋ．Ｋ．",
@@ -220,6 +221,7 @@ def test_mobile_toll_free_and_foreign_numbers_are_numbers():
     assert normalise_phone("090-1234-5678") == "+819012345678"
     assert normalise_phone("0120-123-456") == "+81120123456"
     assert normalise_phone("+1 (415) 555-2671") == "+14155552671"
+    assert normalise_phone("+44 (0)20 7946 0958") == "+442079460958"
 
 
 @pytest.mark.parametrize(
@@ -238,6 +240,10 @@ def test_what_is_no_plausible_telephone_number_is_none(text):
         ("https://www.sample.example:8443/a?b#c", "sample.example"),
         ("sample.example/", "sample.example"),
         ("sample.example.", "sample.example"),
+        ("sample.example。", "sample.example"),
+        ("123.example", "123.example"),
+        ("sample.1.example", "sample.1.example"),
+        ("sample.example.1", None),
         ("ｓａｍｐｌｅ．ｅｘａｍｐｌｅ", "sample.example"),
         ("日本語.jp", "xn--wgv71a119e.jp"),
         ("日本語。jp", "xn--wgv71a119e.jp"),

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from app.domain.business_time import Calendar, parse_calendar
-from app.domain.lead import CLOSED, Consultation, Lead, Party
+from app.domain.lead import CLOSED, NOT_ACCEPTED, Consultation, Lead, Party
 from app.domain.obligations import Changes, Moments, Running, changes, closing, parties
 from app.domain.obligations import due as wait
 from app.domain.playbook import Duration, Position
@@ -256,6 +256,12 @@ def test_a_closed_lead_owes_only_what_its_outcome_starts_whatever_else_an_event_
         read_playbook(held, UUID(int=9), 1), PUT_OFF, ("outcome.corrected",), (), lambda _: TOKYO, moments, FRIDAY
     )
     assert set(due(found)) == {"revisit"}
+
+
+def test_a_lead_that_was_not_accepted_owes_nothing():
+    refused = lead(status=NOT_ACCEPTED)
+    changed = after(refused, "lead.not_accepted", "activity.logged", running=("first_contact", "progress_owed"))
+    assert (stopped(changed), due(changed)) == ({"first_contact", "progress_owed"}, {})
 
 
 def test_a_clock_of_the_lead_is_never_that_of_a_question():

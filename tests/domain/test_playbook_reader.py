@@ -212,6 +212,8 @@ def test_bounds_belong_to_what_they_bound():
         put("/choices/lost", {f"c{n}": LABEL for n in range(200)}),
         put(f"/roles/{'r' * 64}", {"side": "either", **LABEL}),
     )
+    assert (len(exact.stages["onboarding"].was), len(exact.choices["lost"])) == (40, 200)
+    assert "r" in read(put("/roles/r", {"side": "either", **LABEL})).roles
     assert (exact.program, exact.claim_days, exact.purpose.en) == ("p" * 64, 400, "x" * 500)
     assert [exact.clocks[key].within for key in ("revisit", "progress_owed", "outcome_owed")] == [
         Duration(120_000, "business_minutes"), Duration(576_000, "elapsed_minutes"), Duration(250, "business_days"),

@@ -70,10 +70,12 @@ def run(target: Target, document: dict[str, Any], cases: int, start: int) -> Rep
     operations = [found.ok() for found in held.get_all_operations()]
     operations = [one for one in operations if one.path not in LEFT_OUT]
     report = Report()
-    each = max(2, -(-cases // len(operations)))
-    for number, operation in enumerate(operations):
-        for mode in MODES:
-            _attack(operation, mode, target, report, -(-each // len(MODES)), start + number)
+    while report.cases < cases:  # some operations have fewer cases than others: a further round makes up for them
+        each = -(-(cases - report.cases) // (len(operations) * len(MODES)))
+        for operation in operations:
+            start += 1
+            for mode in MODES:
+                _attack(operation, mode, target, report, each, start)
     return report
 
 

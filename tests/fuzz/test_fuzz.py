@@ -46,7 +46,7 @@ async def test_no_request_is_answered_other_than_described(world: World):
     report = await asyncio.to_thread(run, target, document, CASES, SEED)
     print("\n".join(report.lines()))
     assert not report.faults, "\n".join(report.lines())
-    assert report.cases > 0.9 * CASES
+    assert report.cases >= CASES
     assert report.answered[200] + report.answered[201] > report.cases / 20
     assert report.answered[401] < report.cases / 20
     for name in CALLERS:

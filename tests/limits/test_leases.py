@@ -214,3 +214,13 @@ async def test_strangers_cannot_fill_the_memory(databases: list[Database], monke
     for _ in range(12):
         await limiter.ask(Policy.TOKEN, uuid4())
     assert len(limiter._held) == 5
+
+
+async def test_whoever_is_forgotten_while_it_asks_is_answered_all_the_same(
+    databases: list[Database], monkeypatch
+) -> None:
+    monkeypatch.setattr("app.services.limiter.MOST_HELD", 2)
+    limiter = Limiter(databases[0], quotas(60))
+    async with asyncio.timeout(10):
+        asked = await asyncio.gather(*(limiter.ask(Policy.WRITE, uuid4()) for _ in range(30)))
+    assert all(standing is not None for standing in asked)

@@ -336,16 +336,19 @@ async def test_what_cannot_be_tried_is_refused_before_the_first_line(world: Jour
             await tried(world, by, **body)
 
 
-async def test_two_simulations_are_enough_for_one_process(world: Journeys) -> None:
-    by = world.internal("manager")
-    held = [simulate(world.database, by, SimulationIn.model_validate({"document": stricter()})) for _ in range(2)]
-    for one in held:
-        await anext(one)
+async def test_an_organisation_has_one_simulation_at_a_time_and_a_process_three(world: Journeys, monkeypatch) -> None:
+    client, vendor = world.internal("manager"), world.partner(None, "manager")
+    body = SimulationIn.model_validate({"document": stricter()})
+    held = simulate(world.database, client, body)
+    await anext(held)
     with pytest.raises(BatonError, match="still running"):
-        await tried(world, by, document=stricter())
-    for one in held:
-        await one.aclose()
-    assert (await tried(world, by, document=stricter()))[-1]["type"] == "summary"
+        await tried(world, client, document=stricter())
+    assert (await tried(world, vendor, document=stricter()))[-1]["type"] == "summary", "another one's holds up nobody"
+    monkeypatch.setattr("app.services.simulation.AT_ONCE", 1)
+    with pytest.raises(BatonError, match="still running"):
+        await tried(world, vendor, document=stricter())
+    await held.aclose()
+    assert (await tried(world, client, document=stricter()))[-1]["type"] == "summary"
 
 
 async def test_a_fault_planted_in_the_chain_is_reported_to_those_who_may_see_the_lead(world: Journeys) -> None:

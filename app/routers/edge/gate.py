@@ -15,12 +15,15 @@ WAIT_S: Final = 2.0  # as long as for a connection (security.md 4, API4)
 MOST_WAITING: Final = 500  # of one tenant; each holds its body, 256 KiB at most
 RETRY_AFTER_S: Final = 2
 
-Place = tuple[UUID, bool]
-"""A tenant, and whether it sends a stream: a slow import takes no place from its tenant's other requests."""
+STREAM_SHARE: Final = 5
+"""One organisation's streams at once: that part of a tenant's places. A slow sender holds up its own imports only."""
+
+Place = tuple[UUID, UUID | None]
+"""A tenant; and the organisation that sends a stream, which takes no place from its tenant's other requests."""
 
 
 class Gate:
-    """The places of one process and event loop, `at_once` for each tenant."""
+    """The places of one process and event loop: `at_once` for each tenant, a share of it for streams of one sender."""
 
     __slots__ = ("_at_once", "_inside", "_waiting", "refusals")
 
@@ -33,7 +36,7 @@ class Gate:
     def take(self, place: Place) -> bool:
         """Take a place that is free now, which `leave` gives back; return whether there was one."""
         inside = self._inside.get(place, 0)
-        if inside >= self._at_once:
+        if inside >= (self._at_once if place[1] is None else max(1, self._at_once // STREAM_SHARE)):
             return False
         self._inside[place] = inside + 1
         return True

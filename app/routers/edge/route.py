@@ -116,7 +116,7 @@ class _Pipeline:
         gate = current.services.gate
         if gate is None:
             return await self._opened(request, current, by)
-        place = (by.tenant_id, self.declaration.body is BodyKind.STREAM)
+        place = (by.tenant_id, by.organization_id if self.declaration.body is BodyKind.STREAM else None)
         if not gate.take(place):
             await gate.enter(place)
         try:
