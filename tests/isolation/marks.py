@@ -96,7 +96,12 @@ async def read_all(people: Population, wanted: Collection[tuple[str, str]], *, a
             assert answer.status_code < 500, (who, path, answer.text)
             return _lasting(told(answer))
 
-    return dict(zip(wanted, await asyncio.gather(*(read(*one) for one in wanted)), strict=True))
+    # All are waited for, also where one fails: an answer that comes later would be taken for one of another pass.
+    found = await asyncio.gather(*(read(*one) for one in wanted), return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException):
+            raise one
+    return dict(zip(wanted, found, strict=True))
 
 
 _PASSING: Final = {"next_cursor", "last_used_at", "late_by_s", "as_of"}

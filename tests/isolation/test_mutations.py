@@ -1,5 +1,7 @@
 """A few planted mutations of every kind turn the passes red; `python -m tests.isolation.mutations` plants all of them."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.isolation import plants
@@ -9,6 +11,14 @@ from tests.isolation.remains import wait
 
 LEAST = {"policy": 300, "permission": 100}
 """Fewer than there are: so many are found at least, or the search for them has rotted."""
+
+
+@pytest.fixture(autouse=True)
+def unheard(people: Population) -> Iterator[None]:
+    """What is answered while a mutation is planted is none of what the application tells."""
+    kept, people.heard = people.heard, {}
+    yield
+    people.heard = kept
 
 
 @pytest.fixture(scope="module")
