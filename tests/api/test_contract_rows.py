@@ -329,6 +329,8 @@ async def test_a_list_names_its_next_page_and_no_total(world: World) -> None:
 
 
 async def test_a_cursor_opens_for_its_client_its_filter_and_its_bytes_only(world: World) -> None:
+    for n in range(2):
+        await world.post("partner_a", "/v1/leads", lead_body(f"ROW-C{n}"), status=201)
     first = await world.get("partner_a", "/v1/leads", limit=1)
     cursor = first["next_cursor"]
     flipped = ("A" if cursor[0] != "A" else "B") + cursor[1:]
