@@ -6,7 +6,7 @@ so, else nothing would get past the look-ups. Nothing is shrunk: a campaign coun
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,10 +35,14 @@ MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 
 @dataclass(frozen=True)
 class Target:
-    """Where to send, as whom, and which real values stand in for generated ones, by the name of their place."""
+    """Where to send, as whom, and which real values stand in for generated ones, by the name of their place.
+
+    `token` gives a caller's token that still lives: a campaign takes longer than one does.
+    """
 
     url: str
-    tokens: Mapping[str, str]
+    callers: Sequence[str]
+    token: Callable[[str], str]
     real: Mapping[str, Sequence[str]]
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -116,7 +120,7 @@ def _grounded(case: Case, target: Target, draw: random.Random) -> Case:
 
 def _send(case: Case, target: Target, draw: random.Random, report: Report) -> None:
     label = case.operation.label
-    token = draw.choice(list(target.tokens.values()))
+    token = target.token(draw.choice(target.callers))
     report.sent[label] += 1
     response = case.call(headers={**(case.headers or {}), "Authorization": f"Bearer {token}"}, timeout=30)
     report.answered[response.status_code] += 1

@@ -40,14 +40,18 @@ async def test_no_request_is_answered_other_than_described(world: World):
         "to_role": ["internal_sales", "partner"], "role": ["technical"], "to": ["evaluation", "negotiation"],
         "result": ["lost", "pending", "won"], "reason": ["price", "meeting_not_held", "no_fit"],
     }  # fmt: skip
-    tokens = {name: await world.token(name) for name in CALLERS}
-    target = Target(str(world.http.base_url).rstrip("/"), tokens, real)
+    loop = asyncio.get_running_loop()
+
+    def token(who: str) -> str:
+        return asyncio.run_coroutine_threadsafe(world.token(who), loop).result()
+
+    target = Target(str(world.http.base_url).rstrip("/"), CALLERS, token, real)
     document = (await world.http.get("/openapi.json")).json()
     report = await asyncio.to_thread(run, target, document, CASES, SEED)
     print("\n".join(report.lines()))
     assert not report.faults, "\n".join(report.lines())
     assert report.cases >= CASES
     assert report.answered[200] + report.answered[201] > report.cases / 20
-    assert report.answered[401] < report.cases / 20
+    assert report.answered[401] < report.cases / 50
     for name in CALLERS:
         assert (await world.call(name, "GET", "/v1/me")).status_code == 200, f"{name} was locked out on the way"
