@@ -44,9 +44,9 @@ async def rows_of_others(people: Population) -> dict[str, str]:
 
 
 def _deeds(people: Population) -> list[tuple[str, str, str, Any]]:
-    a, inside = people.objects["a"], people.objects["i"]
+    a, b, inside = (people.objects[owner] for owner in ("a", "b", "i"))
     lead, plain, closed = (f"/v1/leads/{a[kind]}" for kind in ("lead", "lead_plain", "lead_closed"))
-    theirs = people.objects["b"]["lead_external"].removeprefix("external:")
+    theirs = b["lead_external"].removeprefix("external:")
     note = {"kind": "context", "body": "x", "visibility": "shared", "external_id": "deed"}
     call = {"kind": "call", "at": "2026-11-02T01:00:00Z", "disposition": "connected", "external_id": "deed"}
     question = {"role": "technical", "question": "x"}
@@ -68,6 +68,7 @@ def _deeds(people: Population) -> list[tuple[str, str, str, Any]]:
         ("a_all", "POST", f"/v1/outcomes/{a['outcome']}/acknowledge", {}),
         ("i_all", "POST", f"/v1/handovers/{a['handover']}/accept", {"assignee": "x"}),
         ("i_all", "POST", f"{lead}/feedback", {"handover_id": a["handover"], "rating": 3, "meeting_held": True}),
+        ("i_all", "POST", f"{lead}/feedback", {"handover_id": b["handover_accepted"], "rating": 3}),
         ("i_all", "POST", f"{lead}/advance", {"to": "proposal"}),
         ("i_all", "POST", f"{lead}/outcome", LOST),
         ("i_all", "POST", f"{closed}/reopen", {}),
