@@ -9,6 +9,7 @@ import pytest
 from app.processes.postgres import EmbeddedPostgres
 from app.security.keyring import MasterKeys
 from tests.isolation.actors import admit
+from tests.isolation.overreach import arm
 from tests.isolation.population import Population, populate
 from tests.isolation.remains import leave
 from tests.world import a_world
@@ -22,6 +23,7 @@ async def people(postgres: EmbeddedPostgres, template: str, master_keys: MasterK
     async with a_world(postgres.admin_url(name), master_keys) as world:
         people = await populate(world)
         await admit(people)
+        await arm(people)
         await leave(people)
         yield people
     await admin.execute(f"drop database {name} with (force)")

@@ -78,6 +78,10 @@ _EQUIVALENT: Final[tuple[tuple[str, str], ...]] = (
     (r"where organization_id = \$   after: …st, coalesce", "the place before the first event: every feed begins at 1"),
     (r"where lane_id = \$   after: …select count", "counts what waits in a lane, to bound it; shows nothing"),
     (r"where partner_id = \$   after: .*= \$$", _COMPOSITE),
+    (
+        r"check app\.services\.intake:\d+ way is None",
+        "who may post by the shipped playbook has a way to the partner; another playbook: tests/services/test_posting",
+    ),
 )
 """(pattern of the mutation's line, reason)."""
 

@@ -154,7 +154,8 @@ def _found(cell: Cell, answer: httpx2.Response) -> Answer | None:
     if expected is Answer.OPENED:
         stopped = {"GET": {200}, "PATCH": {412, 422}, "DELETE": {412}}.get(cell.key[0], {415, 422})
         return Answer.OPENED if status in stopped else None
-    slug = answer.json().get("type", "")
+    problem = answer.headers.get("content-type", "").startswith("application/problem+json")
+    slug = answer.json()["type"] if problem else ""
     return next((one for one in Answer if one.value in {str(status), f"{status} {slug}"}), None)
 
 

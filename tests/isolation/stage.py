@@ -17,6 +17,7 @@ from app.processes.postgres import EmbeddedPostgres
 from app.security.keyring import MasterKeys, make_master_key
 from tests.conftest import FAST
 from tests.isolation.actors import admit
+from tests.isolation.overreach import arm
 from tests.isolation.population import Population, populate
 from tests.isolation.remains import leave
 from tests.world import a_world
@@ -87,6 +88,7 @@ async def a_stage() -> AsyncGenerator[Stage]:
         async with a_world(url, keys) as world:
             people = await populate(world)
             await admit(people)
+            await arm(people)
             await leave(people)
             stage = Stage(people, server, admin)
             await stage.keep()

@@ -5,6 +5,7 @@ from collections import Counter
 
 from tests.isolation.actors import ACTORS
 from tests.isolation.matrix import Answer, Cell, Ownership, ask, cells, told_apart
+from tests.isolation.overreach import gone_through
 from tests.isolation.population import Population
 from tests.isolation.routes import ENTRIES, routes_of
 
@@ -24,6 +25,13 @@ async def test_each_cell_is_answered_as_the_table_says_and_changes_nothing(peopl
     assert [table for table in before if before[table] != after[table]] == []
     count = Counter(one.cell.expected for one in asked)
     print(f"{len(asked)} cells: " + ", ".join(f"{count[answer]} {answer.value}" for answer in Answer))
+
+
+async def test_who_reaches_too_far_is_refused_and_changes_nothing(people: Population) -> None:
+    before = await people.world.tables()
+    assert await gone_through(people) == []
+    after = await people.world.tables()
+    assert [table for table in before if before[table] != after[table]] == []
 
 
 async def test_every_route_has_cells_for_every_actor_and_every_ownership(people: Population) -> None:
