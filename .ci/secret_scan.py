@@ -33,7 +33,7 @@ _SETTINGS = {
     ],
     "filters_used": [],
 }
-_CLIENT_SECRET = re.compile(r"bt_cs_[a-z2-7]{26}_[0-9A-Za-z]{49}")
+_CLIENT_SECRET = re.compile(r"bt_(?:cs|in)_[a-z2-7]{26}_[0-9A-Za-z]{49}")
 
 
 def found_in(path: Path) -> list[tuple[int, str, str]]:

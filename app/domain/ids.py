@@ -24,6 +24,7 @@ class Prefix(StrEnum):
     CLIENT = "cli"
     SECRET = "sec"  # noqa: S105  # a prefix, not a secret
     CLIENT_KEY = "key"
+    INVITATION = "inv"
     PROGRAM = "prg"
     PLAYBOOK = "pbk"
     LEAD = "lead"

@@ -145,6 +145,38 @@ class ClientKey(SQLModel, table=True):
     last_used_at: datetime | None = moment()
 
 
+class Invitation(SQLModel, table=True):
+    """A digest of the one-time code by which a partner fetches a credential, and what its client will begin with.
+
+    It is open until it is redeemed, withdrawn, or past `expires_at`.
+    """
+
+    __tablename__ = "invitation"
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "organization_id"], [f"{SCHEMA}.organization.tenant_id", f"{SCHEMA}.organization.id"]
+        ),
+        Index("invitation_by_id", "id"),
+        Index("invitation_by_organization", "tenant_id", "organization_id"),
+        {"schema": SCHEMA},
+    )
+
+    tenant_id: UUID
+    id: UUID
+    organization_id: UUID
+    digest: bytes = sealed()
+    name: str = words()
+    roles: list[str] = listed()
+    scopes: list[str] = listed()
+    test: bool = flag()
+    networks: list[str] = listed(default="'{}'")
+    created_at: datetime = moment()
+    expires_at: datetime = moment()
+    redeemed_at: datetime | None = moment()
+    withdrawn_at: datetime | None = moment()
+
+
 class SpentAssertion(SQLModel, table=True):
     """The id of an assertion that has been accepted; kept until no process would accept it any more."""
 

@@ -9,7 +9,7 @@ from app.domain import errors
 from app.routers.deps import Caller, Kit, Lead, Tx
 from app.routers.edge import BatonRoute, JSONBytes, document, opens
 from app.routers.paging import Listed, answer
-from app.schemas.base import In
+from app.schemas.base import NothingIn
 from app.schemas.consultations import (
     ConsultationAnswerIn,
     ConsultationDeclineIn,
@@ -35,10 +35,6 @@ async def consultation_id(consultation: Annotated[str, Path(description="`con_â€
 
 
 ConsultationId = Annotated[UUID, Depends(consultation_id)]
-
-
-class TakeBackIn(In):
-    """Nothing to say."""
 
 
 @router.post(
@@ -140,7 +136,7 @@ async def decline(consultation: ConsultationId, body: ConsultationDeclineIn, tx:
 )
 @opens("leads:write")
 async def withdraw(
-    consultation: ConsultationId, tx: Tx, by: Caller, kit: Kit, body: TakeBackIn | None = None
+    consultation: ConsultationId, tx: Tx, by: Caller, kit: Kit, body: NothingIn | None = None
 ) -> JSONBytes:
     """Take the question back; whoever owns the lead now may, like whoever asked."""
     del body  # nothing to say; an empty object is as good as none

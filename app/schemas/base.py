@@ -45,6 +45,10 @@ class In(BaseModel):
         return schema
 
 
+class NothingIn(In):
+    """Nothing to say: an empty object."""
+
+
 class Out(BaseModel):
     """A response, for the OpenAPI document; bodies are rendered from the same names."""
 

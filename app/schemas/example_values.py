@@ -153,6 +153,8 @@ IDS: Final[Mapping[str, Prefix]] = MappingProxyType(
         "PlaybookOut": Prefix.PLAYBOOK,
         "PartnerOut": Prefix.ORGANIZATION,
         "OrganizationOut": Prefix.ORGANIZATION,
+        "InvitationOut": Prefix.INVITATION,
+        "NewInvitationOut": Prefix.INVITATION,
         "SecretOut": Prefix.SECRET,
         "NewSecretOut": Prefix.SECRET,
         "ImportCounts": Prefix.IMPORT,
@@ -253,6 +255,10 @@ NAMED: Final[Mapping[str, Any]] = MappingProxyType(
 
 
 _LEAD: Final[Mapping[str, Any]] = {"status": "open", "decision": None, "outcome": None}
+_INVITATION: Final[Mapping[str, Any]] = {
+    "status": "open", "name": "first client", "roles": ["partner"], "scopes": ["leads:read", "leads:write"],
+    "redeemed_at": None,
+}  # fmt: skip
 _HANDOVER: Final[Mapping[str, Any]] = {"status": "requested", "decision": None, "questions": [], "answers": []}
 _ESCALATION: Final[Mapping[str, Any]] = {
     "severity": "error",
@@ -340,6 +346,8 @@ OWN: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "ProgramIn": {"name": "SMB inside sales"},
         "ProgramOut": {"key": "smb-inside-sales", "name": "SMB inside sales", "playbook": example_id(Prefix.PLAYBOOK)},
         "ClientOut": {"name": "crm-sync", "scopes": ["leads:read", "leads:write"]},
+        "InvitationOut": _INVITATION,
+        "NewInvitationOut": _INVITATION | {"code": "shown once"},
         "NewClientOut": {"name": "crm-sync", "scopes": ["leads:read", "leads:write"]},
         "OrganizationOut": {"kind": "partner"},
         "MeOut": {"mode": "live", "programs": ["smb-inside-sales"]},

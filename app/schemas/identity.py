@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from app.domain.access import LIVE_KEYS, MAX_NETWORKS, Role, Scope
+from app.domain.access import LIVE_KEYS, MAX_NETWORKS, ROLES_OF, Role, Scope
+from app.domain.actor import Side
 from app.domain.limits import MOST_PER_MINUTE
 from app.schemas.base import In, Line, Moment, Out
 
@@ -201,6 +202,56 @@ class ClientPatch(In):
     status: Status = Field(default_factory=lambda: "active")
     networks: Networks = Field(default_factory=list)
     limits: LimitsPatch = Field(default_factory=LimitsPatch)
+
+
+class InvitationIn(In):
+    """What the client begins with that the code will make: by default one that can do all that the partner may.
+
+    Without `scopes` it has those of its roles, as far as the caller has them itself.
+    """
+
+    name: Line = "first client"
+    roles: Roles = Field(default_factory=lambda: set(ROLES_OF[Side.PARTNER]))
+    scopes: Scopes | None = None
+    test: bool = False
+    networks: Networks = Field(default_factory=list)
+    expires_at: Moment | None = Field(None, description="At most 30 days ahead; 7 days without it.")
+
+
+class RedeemIn(In):
+    """The code of an invitation. With `keys` the client authenticates by `private_key_jwt` and gets no secret."""
+
+    code: str = Field(max_length=100, examples=["bt_in_mfrggzdfmztwq2lknnwg23tpob_…"])
+    keys: list[PublicJwkIn] = Field(default_factory=list[PublicJwkIn], max_length=LIVE_KEYS)
+
+
+class InvitationOut(Out):
+    """An invitation, without its code. What the partner's client does is the partner's affair and not told here."""
+
+    id: str = Field(examples=["inv_mfrggzdfmztwq2lknnwg23tpob"])
+    organization_id: str
+    status: Literal["open", "redeemed", "withdrawn", "expired"]
+    name: str
+    roles: list[Role]
+    scopes: list[Scope]
+    test: bool
+    networks: list[str]
+    created_at: Moment
+    expires_at: Moment
+    redeemed_at: Moment | None
+
+
+class InvitationsOut(Out):
+    """A page of invitations."""
+
+    items: list[InvitationOut]
+    next_cursor: str | None
+
+
+class NewInvitationOut(InvitationOut):
+    """A new invitation. The code is shown this once; in a replay it is null."""
+
+    code: str | None
 
 
 class SecretIn(In):

@@ -1,10 +1,11 @@
-"""Owns the text form of client secrets, their digest and comparison, and from where credentials hold.
+"""Owns the text form of client secrets and invitations, their digest and comparison, and from where credentials hold.
 
 Never stores or logs a secret.
 
-`bt_cs_<secret id, 26>_<secret, 43><checksum, 6>`, which a scanner finds by `bt_cs_[a-z2-7]{26}_[0-9A-Za-z]{49}`. The
-checksum tells a secret from a look-alike without asking the database. A plain SHA-256 is stored, no password hash: the
-secret has 256 random bits, so there is nothing to guess, and a slow hash would only slow down the token endpoint.
+`bt_cs_<id, 26>_<secret, 43><checksum, 6>` is the secret of a client, `bt_in_…` the code of an invitation; a scanner
+finds both by `bt_(cs|in)_[a-z2-7]{26}_[0-9A-Za-z]{49}`. The checksum tells a secret from a look-alike without asking
+the database. A plain SHA-256 is stored, no password hash: the secret has 256 random bits, so there is nothing to guess,
+and a slow hash would only slow down the token endpoint.
 """
 
 import re
@@ -26,34 +27,52 @@ _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 _SECRET_BITS: Final = 256
 _SECRET_LENGTH: Final = 43  # 62**43 > 2**256
 _CHECK_LENGTH: Final = 6  # 62**6 > 2**32
-_SHAPE = re.compile(r"bt_cs_([a-z2-7]{26})_[0-9A-Za-z]{49}")
+_SHAPE = re.compile(r"bt_(cs|in)_([a-z2-7]{26})_[0-9A-Za-z]{49}")
 _NOBODY: Final = sha256(secrets.token_bytes(32)).digest()
 
 
-class ClientSecret(NamedTuple):
+class Secret(NamedTuple):
     """A new secret: `text` is shown once, `digest` is kept."""
 
     text: str
     digest: bytes
 
     def __repr__(self) -> str:
-        return "ClientSecret(...)"
+        return "Secret(...)"
 
 
-def make_client_secret(secret_id: UUID) -> ClientSecret:
+def make_client_secret(secret_id: UUID) -> Secret:
     """Return a new secret of 256 random bits that carries `secret_id`."""
-    name = b32encode(secret_id.bytes)[:26].decode().lower()
-    body = f"bt_cs_{name}_{_base62(secrets.randbits(_SECRET_BITS), _SECRET_LENGTH)}"
-    text = body + _checksum(body)
-    return ClientSecret(text, digest_of(text))
+    return _make("cs", secret_id)
+
+
+def make_invitation_code(invitation_id: UUID) -> Secret:
+    """Return a new code of 256 random bits that carries `invitation_id`."""
+    return _make("in", invitation_id)
 
 
 def secret_id_of(text: str) -> UUID | None:
-    """Return the id that a well-formed secret carries, or None where shape or checksum are wrong."""
+    """Return the id that a well-formed client secret carries, or None where shape or checksum are wrong."""
+    return _id_of("cs", text)
+
+
+def invitation_id_of(text: str) -> UUID | None:
+    """Return the id that a well-formed code of an invitation carries, or None where shape or checksum are wrong."""
+    return _id_of("in", text)
+
+
+def _make(kind: str, carried: UUID) -> Secret:
+    name = b32encode(carried.bytes)[:26].decode().lower()
+    body = f"bt_{kind}_{name}_{_base62(secrets.randbits(_SECRET_BITS), _SECRET_LENGTH)}"
+    text = body + _checksum(body)
+    return Secret(text, digest_of(text))
+
+
+def _id_of(kind: str, text: str) -> UUID | None:
     shape = _SHAPE.fullmatch(text)
-    if shape is None or _checksum(text[:-_CHECK_LENGTH]) != text[-_CHECK_LENGTH:]:
+    if shape is None or shape[1] != kind or _checksum(text[:-_CHECK_LENGTH]) != text[-_CHECK_LENGTH:]:
         return None
-    return UUID(bytes=b32decode(shape[1].upper() + "======"))
+    return UUID(bytes=b32decode(shape[2].upper() + "======"))
 
 
 def digest_of(text: str) -> bytes:

@@ -7,7 +7,7 @@ Nobody gives what it does not have. What must end soon ends by `client.not_befor
 30 s.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, Final
@@ -18,9 +18,10 @@ from app.db.clients import MAX_SECRET_LIFE, NewClient, NewKey, NewSecret
 from app.db.pages import Key, Listing, Order, Page, Wanted
 from app.db.session import Transaction
 from app.domain import ids
-from app.domain.access import OUTSIDE_SANDBOX, ROLES_OF, SCOPES_OF, Role, Scope, default_scopes
+from app.domain.access import Role, Scope
 from app.domain.actor import Actor, Side
 from app.domain.errors import ConflictError, NotFoundError, NotPermittedError, ValidationFailedError
+from app.domain.grants import refuse_foreign, refuse_none, refuse_ungiven, scopes_given
 from app.domain.versions import Shown, refuse_stale
 from app.schemas.identity import ClientIn, ClientPatch, KeyIn, PublicJwkIn, SecretIn
 from app.security.credentials import may_come_from
@@ -92,10 +93,7 @@ async def create_client(tx: Transaction, by: Actor, organization: UUID, body: Cl
     side = Side.INTERNAL if organization == by.tenant_id else Side.PARTNER
     if organization != by.organization_id:
         await partners.find(tx, by.tenant_id, organization)
-    scopes = default_scopes(side, body.roles) & by.scopes if body.scopes is None else body.scopes
-    _refuse_foreign(side, body.roles, scopes)
-    _refuse_ungiven(by, scopes)
-    _refuse_none(scopes, test=body.test)
+    scopes = scopes_given(by, side, body.roles, body.scopes, test=body.test)
     if await clients.live(tx, by.tenant_id, organization) >= MOST_CLIENTS:
         raise ConflictError(f"An organisation has at most {MOST_CLIENTS} clients.")
     keys = [_public_key(jwk, f"/keys/{n}") for n, jwk in enumerate(body.keys)]
@@ -105,7 +103,7 @@ async def create_client(tx: Transaction, by: Actor, organization: UUID, body: Cl
         organization,
         body.name,
         frozenset(body.roles),
-        frozenset(scopes),
+        scopes,
         body.test,
         body.networks,
         self_managed=by.side is Side.PARTNER,
@@ -143,9 +141,9 @@ async def change_client(
     await rate_limits.set_of_client(tx, by.tenant_id, client, limits)
     after = row | changes
     side = Side.INTERNAL if row["organization_id"] == by.tenant_id else Side.PARTNER
-    _refuse_foreign(side, after["roles"], after["scopes"])
-    _refuse_ungiven(by, set(after["scopes"]) - set(row["scopes"]))
-    _refuse_none(after["scopes"], test=row["test"])
+    refuse_foreign(side, after["roles"], after["scopes"])
+    refuse_ungiven(by, set(after["scopes"]) - set(row["scopes"]))
+    refuse_none(after["scopes"], test=row["test"])
     if client == by.client_id:
         _refuse_lockout(after, address)
     ends_tokens = bool(changes.keys() & {"roles", "scopes", "status", "networks"})
@@ -242,27 +240,6 @@ async def _write(tx: Transaction, by: Actor, after: Row, *, ends_tokens: bool) -
     if row is None:
         raise LookupError("a locked row cannot be gone")
     return dict(row)
-
-
-def _refuse_foreign(side: Side, roles: Collection[str], scopes: Collection[str]) -> None:
-    errors = [
-        {"pointer": f"/{name}", "code": "enum", "message": f"A client of this organisation holds of {', '.join(held)}."}
-        for name, given, held in (("roles", roles, sorted(ROLES_OF[side])), ("scopes", scopes, sorted(SCOPES_OF[side])))
-        if not set(given) <= set(held)
-    ]
-    if errors:
-        raise ValidationFailedError("Some fields are not valid.", errors=errors)
-
-
-def _refuse_none(scopes: Collection[str], *, test: bool) -> None:
-    """Refuse a client that could not get a token: without a scope, or a test client with none of the sandbox."""
-    if not (set(scopes) - OUTSIDE_SANDBOX if test else scopes):
-        raise _invalid("/scopes", "length", "At least one scope that such a client may use.")
-
-
-def _refuse_ungiven(by: Actor, scopes: Collection[str]) -> None:
-    if not set(scopes) <= by.scopes:
-        raise _invalid("/scopes", "enum", "Nobody gives a scope that its own token lacks.")
 
 
 def _refuse_own_limits(by: Actor, limits: Mapping[str, int | None]) -> None:

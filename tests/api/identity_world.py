@@ -10,7 +10,7 @@ import httpx2
 from fastapi import FastAPI
 
 from app.db.session import Address, Database, Login
-from app.routers import clients, me, oauth, organizations
+from app.routers import clients, invitations, me, oauth, organizations
 from app.routers.edge import Services, include, install
 from app.security.cursors import CursorSealer
 from app.security.keyring import MasterKeys
@@ -88,7 +88,7 @@ async def running(url: str, passwords: dict[Login, str], keys: MasterKeys, **opt
     app.state.issuer = issuer
     app.state.kit = Kit(keys, CursorSealer(keys.derive(b"cursors")), (), URL)
     install(app, Services(issuer.verifier, database, issuer.fresh, (ip_network(PROXY),)))
-    include(app, oauth.router, organizations.router, clients.router, me.router)
+    include(app, oauth.router, organizations.router, clients.router, invitations.router, me.router)
     transport = httpx2.ASGITransport(app=app, client=(PROXY, 4711))
     async with httpx2.AsyncClient(transport=transport, base_url=URL) as http:
         yield Process(http, issuer, clock, database)

@@ -62,7 +62,7 @@ _HIDDEN_FROM_PARTNER: Final = {
     "adjudication": f"partner_id <> '{{own}}' or {_LIVE_LEAD}",
     **dict.fromkeys(("client_key", "client_limit"), _OF_OTHERS_CLIENT),
     **dict.fromkeys((*_CLOSED, "tenant", "destination", "suspension"), "true"),
-    **dict.fromkeys(("client", "organization_limit", *_OF_ORGANIZATION), _NOT_SAID_BY),
+    **dict.fromkeys(("client", "invitation", "organization_limit", *_OF_ORGANIZATION), _NOT_SAID_BY),
 }
 _HIDDEN_INSIDE: Final = {
     "note": "visibility <> 'shared' and organization_id <> '{own}'",

@@ -92,8 +92,8 @@ def _says_whose(one: Condition) -> bool:
 OTHERWISE: Final = {
     r"/v1/(leads/|clocks\?lead=)external:.*": "An external id is a name within its writer's own. Without the writer the tenant's own"
     " organisation finds the lead of its partner, which it may see, under a name that it did not give.",
-    r"/v1/(partners/[^/]+/)?clients": "The tenant's administrator asks for the clients of one organisation. Those of the"
-    " others are of its tenant, too: which to list is what it asked, not what it may see.",
+    r"/v1/(partners/[^/]+/)?(clients|invitations)": "The tenant's administrator asks for those of one organisation. Those"
+    " of the others are of its tenant, too: which to list is what it asked, not what it may see.",
 }
 """Reads that the tenant's own organisation is answered otherwise with the database alone, and why that is no leak."""
 

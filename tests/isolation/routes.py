@@ -52,6 +52,7 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "against": ("playbook", "playbook_open"),
     "partner": ("partner",),
     "client": ("client",),
+    "invitation": ("invitation",),
     "secret": ("secret",),
     "public_key": ("public_key",),
     "endpoint": ("endpoint",),
@@ -170,6 +171,10 @@ def _administration() -> Iterator[tuple[Key, Entry]]:
     yield ("PATCH", "/v1/partners/{partner}"), admin({"name": "x"})
     yield ("GET", "/v1/partners/{partner}/clients"), admin()
     yield ("POST", "/v1/partners/{partner}/clients"), admin(_CLIENT)
+    invitations = "/v1/partners/{partner}/invitations"
+    yield ("GET", invitations), admin()
+    yield ("POST", invitations), admin({"name": "x"})
+    yield ("POST", f"{invitations}/{{invitation}}/withdraw"), admin({})
 
     def own(body: Any = None) -> Entry:
         return Entry(scopes, Who.OWN_ADMIN, body=body)
@@ -220,6 +225,7 @@ def _public() -> Iterator[tuple[Key, Entry]]:
         yield ("GET", path), _PUBLIC
     for path in ("/health/live", "/health/ready", "/metrics", "/openapi.json"):
         yield ("GET", path), _PUBLIC
+    yield ("POST", "/v1/invitations/redeem"), Entry(who=Who.EVERYBODY, body={"code": "x"})
     yield ("POST", "/test/clock/advance"), Entry(who=Who.EVERYBODY, body={"seconds": 0})
 
 

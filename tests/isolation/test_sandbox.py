@@ -29,7 +29,7 @@ OWN: Final = {"a_test": ("a",), "i_test": ("a", "b", "i")}
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 NOT_OF_LEADS: Final = {
     "agreement", "alembic_version", "calendar", "client", "client_key", "client_limit", "client_secret", "declination",
-    "destination", "enrolment", "feed_counter", "idempotency", "organization", "organization_limit", "permit",
+    "destination", "enrolment", "feed_counter", "idempotency", "invitation", "organization", "organization_limit", "permit",
     "playbook", "playbook_review", "program", "ratification", "revoked_token", "signing_key", "spent_assertion",
     "suspension", "tenant", "test_clock",
 }  # fmt: skip

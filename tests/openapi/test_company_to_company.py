@@ -36,8 +36,8 @@ PEOPLE_ELSEWHERE = {
 """Names that sound of people and are of nobody of a partner."""
 
 OBJECTS = {
-    "client", "clock", "consultation", "day", "delivery", "destination", "endpoint", "escalation", "handover", "key",
-    "lead", "lead_import", "outcome", "partner", "playbook", "program", "public_key", "secret", "slug",
+    "client", "clock", "consultation", "day", "delivery", "destination", "endpoint", "escalation", "handover", "invitation",
+    "key", "lead", "lead_import", "outcome", "partner", "playbook", "program", "public_key", "secret", "slug",
 }  # fmt: skip
 """What a path names: objects of companies. A client is a machine; a day, a key and a slug are nobody."""
 

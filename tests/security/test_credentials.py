@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.security.credentials import digest_of, make_client_secret, matches, secret_id_of
+from app.security.credentials import (
+    digest_of,
+    invitation_id_of,
+    make_client_secret,
+    make_invitation_code,
+    matches,
+    secret_id_of,
+)
 
 ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -18,6 +25,16 @@ def test_a_secret_is_found_by_scanners_and_carries_its_id() -> None:
     assert digest == sha256(made.encode()).digest()
     named = uuid4()
     assert secret_id_of(make_client_secret(named).text) == named
+
+
+def test_a_code_is_no_secret_and_a_secret_no_code() -> None:
+    named = uuid4()
+    code, secret = make_invitation_code(named).text, make_client_secret(named).text
+    assert re.fullmatch(r"bt_in_[a-z2-7]{26}_[0-9A-Za-z]{49}", code)
+    assert (invitation_id_of(code), secret_id_of(code)) == (named, None)
+    assert (invitation_id_of(secret), secret_id_of(secret)) == (None, named)
+    # The checksum covers the kind: no letter turns one into the other.
+    assert invitation_id_of(secret.replace("bt_cs_", "bt_in_", 1)) is None
 
 
 def test_no_secret_is_made_twice_and_none_shows_itself() -> None:
