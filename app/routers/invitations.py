@@ -1,6 +1,7 @@
 """Invitations: the tenant's admin asks a partner in, and whoever holds the code fetches the credential itself."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -52,18 +53,23 @@ async def read_invited(body: RedeemIn, store: Store) -> Invited:
         return await invitations.find(tx, body.code, body.keys)
 
 
-async def partner_transaction(
-    invited: Annotated[Invited, Depends(read_invited)], store: Store
-) -> AsyncIterator[Transaction]:
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Whom the code lets in, with the transaction that is theirs."""
+
+    invited: Invited
+    tx: Transaction
+
+
+async def admit(invited: Annotated[Invited, Depends(read_invited)], store: Store) -> AsyncIterator[Guest]:
     """Run the rest as the partner that was invited: what it may not write, a code does not let it write."""
     async with store.begin(Identity.of(invited.actor)) as tx:
-        yield tx
+        yield Guest(invited, tx)
 
 
 InvitationId = Annotated[UUID, Depends(invitation_id)]
-Guest = Annotated[Invited, Depends(read_invited)]
 # Committed before the answer is sent: a credential that was shown exists.
-GuestTx = Annotated[Transaction, Depends(partner_transaction, scope="function")]
+Admitted = Annotated[Guest, Depends(admit, scope="function")]
 
 
 @router.get(
@@ -114,11 +120,12 @@ async def withdraw(
     responses=document(NotFoundError, ConflictError, PartnerSuspendedError, ValidationFailedError),
 )
 @public("the code is the proof, and it works once", policy=Policy.TOKEN)
-async def redeem(invited: Guest, tx: GuestTx) -> JSONBytes:
+async def redeem(guest: Admitted) -> JSONBytes:
     """Fetch the credential that one was invited to, with the code instead of a token.
 
     A code works once. The secret is shown this once, and is the partner's own: nobody else has seen it.
     """
-    await invitations.redeem(tx, invited)
-    shown = await clients.create_client(tx, invited.actor, invited.actor.organization_id, invited.client)
+    by = guest.invited.actor
+    await invitations.redeem(guest.tx, guest.invited)
+    shown = await clients.create_client(guest.tx, by, by.organization_id, guest.invited.client)
     return answer_shown(shown, f"/v1/clients/{shown.body['client_id']}")

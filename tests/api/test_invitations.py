@@ -134,6 +134,13 @@ async def test_a_suspended_partner_is_let_in_by_no_code_until_it_is_back(api, ad
         assert answer.status_code == 201 if answers is None else slug(answer) == answers, answer.text
 
 
+async def test_a_wrong_body_is_told_each_fault_once(api):
+    answer = await api.http.post(REDEEM, json={"code": 1, "x": 2})
+    assert slug(answer) == (422, "validation-failed")
+    faults = [(error["pointer"], error["code"]) for error in answer.json()["errors"]]
+    assert sorted(faults) == [("/code", "type"), ("/x", "unknown_field")]
+
+
 async def test_a_redemption_that_fails_leaves_the_code_unused(api, admin):
     _, invitation = await invited(api, admin)
     point = jwk()
