@@ -21,6 +21,7 @@ from bench.load import Answered, Order
 
 DATA_DIR = Path(".baton/bench")
 _START_S = 120.0
+_DRAINED_S = 120.0
 _BUSY = "select exists (select from baton.adjudication) or exists (select from baton.outbox)"
 _UNLIMITED = dict.fromkeys(
     ("BATON_RATE_DEFAULT", "BATON_RATE_WRITE", "BATON_RATE_TOKEN", "BATON_RATE_ADDRESS"), "600000"
@@ -159,10 +160,15 @@ class Baton:
         await connection.close()
 
     async def drained(self) -> float:
-        """Wait until nothing is left to adjudicate or publish; return how many seconds that took."""
+        """Wait until nothing is left to adjudicate or publish; return how many seconds that took.
+
+        Raises BenchError where the worker has not done it after `_DRAINED_S`.
+        """
         connection = await self.admin()
         began = time.monotonic()
-        while await connection.fetchval(_BUSY):  # noqa: ASYNC110  # the event is in another process
+        while await connection.fetchval(_BUSY):
+            if time.monotonic() - began > _DRAINED_S:
+                raise BenchError(f"the worker does not keep up, see {DATA_DIR}/baton.log")
             await asyncio.sleep(0.05)
         await connection.close()
         return time.monotonic() - began
