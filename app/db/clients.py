@@ -31,6 +31,10 @@ _ADD_KEY = """
 insert into baton.client_key (tenant_id, id, client_id, kid, jwk, expires_at, created_at)
 values ($1, $2, $3, $4, $5::text::jsonb, coalesce($6, now() + $7), clock_timestamp()) returning created_at, expires_at
 """
+_CHANGING: Final = 0x636C69  # "cli"
+"""The first half of the two-part advisory locks of clients; the second is a hash of the client."""
+_READ_APART: Final = "select pg_advisory_xact_lock_shared($1, hashtext($2::uuid::text))"
+_CHANGE_ALONE: Final = "select pg_advisory_xact_lock($1, hashtext($2::uuid::text))"
 _END_OLDEST = {
     table: f"""
 update baton.{table} set expires_at = now() where tenant_id = $1 and client_id = $2 and id in (
@@ -72,6 +76,20 @@ class NewKey:
     kid: str
     created_at: datetime
     expires_at: datetime
+
+
+async def settle(tx: Transaction, client: UUID) -> None:
+    """Wait for whoever is changing a client, in a statement of its own: the next one sees what was changed.
+
+    Else a token could be signed for what the client had before a change that is not committed yet, and after the
+    moment before which that change ends tokens.
+    """
+    await tx.execute(_READ_APART, _CHANGING, client)
+
+
+async def change_alone(tx: Transaction, client: UUID) -> None:
+    """Let no token be signed for a client until this transaction, which changes it, has ended."""
+    await tx.execute(_CHANGE_ALONE, _CHANGING, client)
 
 
 async def live(tx: Transaction, tenant_id: UUID, organization: UUID) -> int:

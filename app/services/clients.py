@@ -42,7 +42,7 @@ where tenant_id = $1 and id = $2 and status <> 'deleted' and {_VISIBLE}
 """  # noqa: S608  # constants only
 _CHANGE: Final = f"""
 update baton.client set name = $4, roles = $5, scopes = $6, status = $7, networks = $8, version = version + 1,
-  self_managed = $3::uuid is not null, not_before = case when $9 then now() else not_before end
+  self_managed = $3::uuid is not null, not_before = case when $9 then clock_timestamp() else not_before end
 where tenant_id = $1 and id = $2 and {_VISIBLE} returning {_COLUMNS}
 """  # noqa: S608  # constants only
 _CLIENTS: Final = Listing(
@@ -227,6 +227,8 @@ async def _end_all(tx: Transaction, by: Actor, client: UUID) -> None:
 
 
 async def _find(tx: Transaction, by: Actor, client: UUID, *, lock: bool = False) -> Row:
+    if lock:
+        await clients.change_alone(tx, client)
     statement = f"{_CLIENT} for no key update" if lock else _CLIENT
     row = await tx.fetchrow(statement, by.tenant_id, client, by.partner_id)
     if row is None:

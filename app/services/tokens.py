@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from app.db import revocations, spent_assertions
+from app.db import clients, revocations, spent_assertions
 from app.db.session import Transaction
 from app.domain import ids
 from app.domain.access import LIVE_KEYS, LIVE_SECRETS, OUTSIDE_SANDBOX
@@ -153,6 +153,8 @@ async def authenticate(tx: Transaction, proof: Proof, address: IPv4Address | IPv
     Raises TokenRefusedError. An assertion is accepted once, over all processes.
     """
     known_id = ids.read(ids.Prefix.CLIENT, proof.client_id)
+    if known_id:
+        await clients.settle(tx, known_id)
     row = await tx.fetchrow(_FIND, known_id) if known_id else None
     proven = proof.check(row)
     if row is None or proven is None or not row["active"]:

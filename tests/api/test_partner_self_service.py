@@ -4,13 +4,18 @@ Company to company, never company to person: the tenant gives a partner its firs
 organisation, and that is all.
 """
 
+import asyncio
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from app.db.session import Address, Database, Identity, Login
+from app.domain.access import Role, Scope
+from app.domain.actor import Actor, Side
 from app.domain.ids import Prefix, read, show
+from app.schemas.identity import ClientPatch
+from app.services import clients
 from tests.api.identity_world import REFUSED, a_client, a_vendor, slug
 
 NAME = "田中 太郎"
@@ -251,3 +256,32 @@ async def test_an_organisation_cannot_multiply_its_limits_by_making_clients(api,
         await a_worker(api, boss)
     refused = await api.call(boss, "POST", "/v1/clients", {"name": "one more", "roles": ["partner"]})
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/conflict")
+
+
+async def test_no_token_outlives_the_change_that_was_under_way_when_it_was_signed(api, admin, database_url, passwords):
+    _, vendor = await a_vendor(api, admin, scopes=["leads:read", "events:read"])
+    tenant = read(Prefix.TENANT, admin["tenant_id"])
+    by = Actor(tenant, tenant, uuid4(), Side.INTERNAL, frozenset(Role) - {Role.PARTNER}, frozenset(Scope))
+    client, narrower = read(Prefix.CLIENT, vendor["client_id"]), ClientPatch(scopes={Scope.LEADS_READ})
+    database = Database(Address(database_url, passwords), {Login.INTERNAL: 1})
+    await database.start()
+    async with database.begin(Identity.of(by)) as tx:
+        await tx.now()  # the change has begun, and its clock stands
+        early = (await api.token(vendor)).json()
+        await clients.change_client(tx, by, client, narrower, vendor["etag"].strip('"'), None)
+        asked = asyncio.create_task(api.token(vendor))
+        await asyncio.sleep(0.2)
+        assert not asked.done(), "a token was signed for what is being taken away"
+    late = (await asked).json()
+    await database.stop()
+    assert (set(early["scope"].split()), late["scope"]) == ({"leads:read", "events:read"}, "leads:read")
+
+    async def status(token: dict) -> int:
+        sent = {"Authorization": f"Bearer {token['access_token']}"}
+        return (await api.http.get("/v1/me", headers=sent)).status_code
+
+    for _ in range(30):
+        api.clock.now += 1
+        await status(late)
+        await asyncio.sleep(0.01)  # the renewal runs beside the requests
+    assert (await status(early), await status(late)) == (401, 200)
