@@ -267,6 +267,7 @@ async def test_no_token_outlives_the_change_that_was_under_way_when_it_was_signe
     await database.start()
     async with database.begin(Identity.of(by)) as tx:
         await tx.now()  # the change has begun, and its clock stands
+        await asyncio.sleep(1.1)  # tokens tell whole seconds
         early = (await api.token(vendor)).json()
         await clients.change_client(tx, by, client, narrower, vendor["etag"].strip('"'), None)
         asked = asyncio.create_task(api.token(vendor))
