@@ -18,7 +18,10 @@ _ONE_TENANT: Final = "stands beside an id that Baton drew at random, in one tena
 _COMPOSITE: Final = "the whole key of a row that was read under lock; its id is unique in the tenant"
 
 _EQUIVALENT: Final[tuple[tuple[str, str], ...]] = (
-    (r"policy lead\.partner_update with check", "the columns that it reads are not granted to partners for UPDATE"),
+    (
+        r"policy (lead\.partner|invitation\.(partner|internal))_update with check",
+        "the columns that it reads are not granted to this login for UPDATE",
+    ),
     (r"policy (contact|handover|ownership)\.sandbox_delete", "no login of the API has a grant to delete there"),
     (r"policies of (feed_counter|revoked_token|signing_key|permit|spent_assertion)$", _NOT_GRANTED),
     (

@@ -148,6 +148,12 @@ async def test_a_spoofed_forwarded_address_opens_no_new_bucket(world: World) -> 
     ]
 
 
+async def test_who_guesses_codes_of_invitations_is_counted_by_address(world: World) -> None:
+    guesses = [await world.http.post("/v1/invitations/redeem", json={"code": f"bt_in_{n}"}) for n in range(35)]
+    assert [answer.status_code for answer in guesses].count(404) in range(25, 29)
+    assert all(limited(answer) for answer in guesses if answer.status_code != 404)
+
+
 async def test_behind_a_trusted_proxy_each_caller_has_its_own_count(world: World) -> None:
     edge = world.app.state.edge
     world.app.state.edge = replace(edge, trusted_proxies=(ip_network("127.0.0.0/8"),))
