@@ -47,9 +47,8 @@ _INVITATIONS: Final = Listing(
 )
 _WITHDRAW: Final = f"""
 update baton.invitation set withdrawn_at = coalesce(withdrawn_at, now())
-where {_OF_PARTNER} and id = $3 and redeemed_at is null returning {_COLUMNS}
+where {_OF_PARTNER} and id = $3 returning {_COLUMNS}
 """  # noqa: S608  # constants only
-_EXISTS: Final = f"select 1 from baton.invitation where {_OF_PARTNER} and id = $3"  # noqa: S608  # constants only
 _BY_ID: Final = """
 select i.tenant_id, i.id, i.organization_id, i.digest, i.name, i.roles, i.scopes, i.test, i.networks, i.expires_at,
   i.redeemed_at, i.withdrawn_at, now() as now, o.status = 'active' as organization_active
@@ -104,11 +103,11 @@ async def list_invitations(tx: Transaction, by: Actor, partner: UUID, wanted: Wa
 async def withdraw(tx: Transaction, by: Actor, partner: UUID, invitation: UUID) -> dict[str, Any]:
     """Withdraw an invitation, once or again. Raises NotFoundError, and ConflictError where it has been redeemed."""
     row = await tx.fetchrow(_WITHDRAW, by.tenant_id, partner, invitation)
-    if row is not None:
-        return _view(row)
-    if await tx.fetchval(_EXISTS, by.tenant_id, partner, invitation):
-        raise ConflictError("The invitation has been redeemed.")
-    raise NotFoundError("There is no such invitation.")
+    if row is None:
+        raise NotFoundError("There is no such invitation.")
+    if row["redeemed_at"] is not None:
+        raise ConflictError("The invitation has been redeemed.")  # and so nothing of this is kept
+    return _view(row)
 
 
 async def find(tx: Transaction, code: str, keys: Sequence[PublicJwkIn]) -> Invited:

@@ -55,7 +55,7 @@ _EQUIVALENT: Final[tuple[tuple[str, str], ...]] = (
     (r"where (lead|handover)_id = \$   after: …select (\*|id, accepted_at) from baton\.\w+", _ONE_LEAD),
     (r"where [fq]\.lead_id = \$", _ONE_LEAD),
     (
-        r"where case when .*self_managed.* after: …ull, not_before = case",
+        r"where case when .*self_managed.* after: .*not_before end",
         "the row was found under lock by the same condition",
     ),
     (
@@ -63,6 +63,10 @@ _EQUIVALENT: Final[tuple[tuple[str, str], ...]] = (
         "outer and inner statement name the client, each would do",
     ),
     (r"where tenant_id = \$   after: .*= \$$", _COMPOSITE),
+    (
+        r"where tenant_id = \$   after: .* as now from baton\.invitation",
+        "the partner beside it was found within the tenant",
+    ),
     (
         r"where tenant_id = \$   after: .*(updated_at = baton\.now\(\)|else not_before end|next_due_at = null|open_until = null)",
         "the id beside it was read under lock within the tenant",
