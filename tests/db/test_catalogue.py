@@ -111,6 +111,11 @@ _LOCK: Final = (
 )
 _UNFORCE: Final = "alter table baton.planted no force row level security"
 _DAY: Final = "create table baton.planted partition of baton.feed for values from ('2001-01-01') to ('2001-01-02')"
+_PAST_DAY: Final = """
+do $$ begin execute format('create table baton.%I partition of baton.{parent} for values from (%L) to (%L)',
+  '{parent}_' || to_char(current_date - {age}, 'YYYYMMDD'), current_date - {age}, current_date - {age} + 1); end $$
+"""
+_PARTITIONS: Final = "select relname::text as name from pg_inherits join pg_class c on c.oid = inhrelid where inhparent in ('baton.feed'::regclass, 'baton.attempt'::regclass)"
 _CROSSED: Final = """
 create table baton.planted (tenant_id uuid not null, id uuid not null, unique (id, tenant_id));
 create table baton.planting (a uuid, tenant_id uuid, foreign key (tenant_id, a) references baton.planted (id, tenant_id))
@@ -223,6 +228,20 @@ async def test_each_rule_goes_red_on_a_planted_breach(admin: asyncpg.Connection,
     before = await breaches(admin, rule)
     await admin.execute(planted)
     assert set(await breaches(admin, rule)) - set(before)
+
+
+async def test_rotation_drops_what_is_too_old_and_reads_no_other_name_as_a_date(admin: asyncpg.Connection) -> None:
+    days = {"feed": 90, "attempt": 30}
+    for parent, kept in days.items():
+        for age in (kept, kept + 1):
+            await admin.execute(_PAST_DAY.format(parent=parent, age=age))
+    await admin.execute(_DAY)
+    await admin.execute("select baton.rotate_partitions()")
+    there = {row["name"] for row in await admin.fetch(_PARTITIONS)}
+    assert "planted" in there
+    for parent, kept in days.items():
+        names = [await admin.fetchval(f"select to_char(current_date - {age}, 'YYYYMMDD')") for age in (kept, kept + 1)]
+        assert [f"{parent}_{name}" in there for name in names] == [True, False], parent
 
 
 def test_no_rule_is_unproven() -> None:
