@@ -103,6 +103,8 @@ def test_a_killed_postmaster_loses_no_acknowledged_row(embedded, data):
         await asyncio.gather(*(write(k * 100_000) for k in range(8)), return_exceptions=True)
 
     asyncio.run(write_until_killed())
+    while database.is_alive():  # its sessions may end before the kernel has done with it
+        time.sleep(0.01)
     database.start()
 
     stored = value(database.admin_url(), "SELECT array_agg(n) FROM written")
