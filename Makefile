@@ -32,7 +32,7 @@ run: setup ## start Baton with the demo tenants; one scenario of the sandbox is 
 	@$(BIN)/python -m examples.sandbox & exec $(BIN)/baton up --demo
 
 test: setup ## pass every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 	@for bin in $$(ls -d /usr/lib/postgresql/1[5-9]/bin 2>/dev/null); do \
 	  echo "the database tests on $$bin"; TEST_POSTGRES_BINDIR=$$bin $(BIN)/python -m pytest tests/db || exit 1; done
 
