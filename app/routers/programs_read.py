@@ -129,7 +129,10 @@ async def list_calendars(tx: Tx, by: Caller) -> JSONBytes:
 )
 @opens("admin")
 async def put_calendar(
-    key: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")], body: CalendarIn, tx: Tx, by: Caller
+    key: Annotated[str, Path(json_schema_extra={"pattern": calendars.KEY.pattern})],
+    body: CalendarIn,
+    tx: Tx,
+    by: Caller,
 ) -> JSONBytes:
     """Write the next version of a calendar. Clocks that run keep the version that they started on."""
     return JSONBytes(await calendars.put(tx, by, key, body.model_dump(mode="json", exclude_none=True)))

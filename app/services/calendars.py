@@ -1,7 +1,8 @@
 """Business calendars: versioned, so that what ran under an old version can still be explained."""
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from pydantic_core import to_json
@@ -13,6 +14,9 @@ from app.domain.actor import Actor, Side
 from app.domain.business_time import parse_calendar
 from app.domain.errors import NotPermittedError, ValidationFailedError
 from app.domain.view import stamp
+
+KEY: Final = re.compile(r"^[a-z0-9][a-z0-9-]{0,63}$")
+"""How a calendar may be called; the first PUT gives it its name, so that another one is not valid, not missing."""
 
 _NEWEST = """
 select distinct on (key) id, key, version, document, created_at from baton.calendar
@@ -56,6 +60,10 @@ async def put(tx: Transaction, actor: Actor, key: str, document: Mapping[str, An
     wrong part.
     """
     _needs_admin(actor)
+    if KEY.fullmatch(key) is None:
+        message = "1 to 64 lower case letters, digits and hyphens, no hyphen first."
+        error = {"pointer": "/key", "in": "path", "code": "pattern", "message": message}
+        raise ValidationFailedError("The calendar cannot have this key.", errors=[error])
     try:
         parse_calendar(document)
     except ValueError as error:

@@ -194,6 +194,18 @@ async def test_bad_paths_and_queries_of_reads_are_refused(people: Population, un
 
 
 @pytest.mark.parametrize(
+    "key",
+    ["Osaka", "-osaka", "o" * 65, "o%20saka", "o%C2%85saka", "o%F3%B7%AC%BAsaka", "%E5%A4%A7%E9%98%AA", "osaka%0A"],
+)
+async def test_a_calendar_that_cannot_have_its_key_is_not_valid(people: Population, untouched: None, key: str) -> None:
+    body = {"time_zone": "Asia/Tokyo", "weekly": {"mon": ["09:00-12:00"]}}
+    answer = await people.world.call("i_all", "PUT", f"/v1/calendars/{key}", body)
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/validation-failed")
+    [error] = answer.json()["errors"]
+    assert (error["pointer"], error["in"], error["code"]) == ("/key", "path", "pattern")
+
+
+@pytest.mark.parametrize(
     "accept", ["text/html;q=\xb2", "text/html;q=", "text/html;q=x, */*", ";;,,", "*/*;q=0.5;q=\xbd", "text/html;q=1.\xb3"]
 )  # fmt: skip
 async def test_an_unreadable_accept_header_breaks_nothing(people: Population, accept: str) -> None:

@@ -110,6 +110,13 @@ def test_every_route_below_v1_needs_a_token_and_says_how_it_refuses(document):
             assert answer["content"]["application/problem+json"]["examples"], where
 
 
+def test_a_path_that_names_something_may_name_nothing(document):
+    made_by_put = {"put /v1/calendars/{key}"}
+    for method, path, operation in operations(document):
+        if "{" in path and f"{method} {path}" not in made_by_put:
+            assert "404" in operation["responses"], f"{method} {path}"
+
+
 def test_the_scopes_of_client_credentials_are_those_of_the_contract_in_words(document):
     flow = document["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]
     assert set(flow["scopes"]) == set(SCOPES.split())
