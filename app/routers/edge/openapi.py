@@ -57,7 +57,7 @@ _PROBLEM: Final[Mapping[str, Any]] = {
                 "required": ["pointer", "code", "message"],
                 "properties": {
                     "pointer": {"type": "string", "description": "RFC 6901, into the body unless `in` says otherwise."},
-                    "in": {"type": "string", "enum": ["query", "header"]},
+                    "in": {"type": "string", "enum": ["path", "query", "header"]},
                     "code": {"type": "string"},
                     "message": {"type": "string"},
                 },
