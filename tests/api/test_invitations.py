@@ -172,6 +172,16 @@ async def test_nobody_is_invited_to_what_does_not_fit(api, admin, sql, body, poi
     assert await sql.fetchval("select count(*) from baton.invitation where organization_id = $1", organization) == 0
 
 
+async def test_a_code_lives_in_real_time_wherever_the_movable_clock_stands(api, admin, sql):
+    await sql.execute("update baton.test_clock set ahead = interval '40 days'")
+    try:
+        ends = (datetime.now(UTC) + timedelta(days=5)).isoformat()
+        _, invitation = await invited(api, admin, expires_at=ends)
+        assert (await redeem(api, invitation["code"])).status_code == 201
+    finally:
+        await sql.execute("update baton.test_clock set ahead = interval '0'")
+
+
 async def test_only_the_tenants_admin_invites_and_only_its_own_partners(api, admin, other_admin):
     partner, vendor = await a_vendor(api, admin, roles=["admin"])
     path = f"/v1/partners/{partner['id']}/invitations"
