@@ -15,8 +15,8 @@ from app.security.signing_keys import PublicKey, public_jwk
 
 MAX_SECRET_LIFE: Final = timedelta(days=365)  # security.md 3.2
 
-# Nothing was issued before a client began: its not_before says so, else its first second would be lost to rounding.
 _LIVE = "select count(*) from baton.client where tenant_id = $1 and organization_id = $2 and status <> 'deleted'"
+# Nothing was issued before a client began: its not_before says so, else its first second would be lost to rounding.
 _ADD_CLIENT = """
 insert into baton.client
   (tenant_id, id, organization_id, name, roles, scopes, status, test, networks, self_managed, not_before, version,

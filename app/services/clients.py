@@ -227,12 +227,12 @@ async def _end_all(tx: Transaction, by: Actor, client: UUID) -> None:
 
 
 async def _find(tx: Transaction, by: Actor, client: UUID, *, lock: bool = False) -> Row:
-    if lock:
-        await clients.change_alone(tx, client)
     statement = f"{_CLIENT} for no key update" if lock else _CLIENT
     row = await tx.fetchrow(statement, by.tenant_id, client, by.partner_id)
     if row is None:
         raise NotFoundError("There is no such client.")
+    if lock:  # only now: nobody holds up the tokens of a client that it does not manage
+        await clients.change_alone(tx, client)
     return dict(row)
 
 

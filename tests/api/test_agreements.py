@@ -523,11 +523,11 @@ async def test_hostile_documents_are_refused_clearly_and_soon(world: World):
 
 
 async def test_a_playbook_of_too_many_states_is_given_up_and_holds_up_nobody(world: World):
-    proving = asyncio.create_task(lint(world, {"document": crowded()}))
+    proving = asyncio.gather(*(lint(world, {"document": crowded()}) for _ in range(3)))
     answered = 0
     while not proving.done():
         await world.get("partner_a", "/v1/me")
         answered += 1
-    found = await proving
-    assert [fault["code"] for fault in found["faults"]] == ["space.too_large"]
-    assert answered > 2  # the one before it began, and others beside it; how many is the machine's affair
+    for found in await proving:
+        assert [fault["code"] for fault in found["faults"]] == ["space.too_large"]
+    assert answered > 10

@@ -55,7 +55,7 @@ async def test_a_vendor_fetches_its_own_credential_and_runs_its_organisation_wit
     assert (listed["id"], listed["status"], "code" in listed) == (invitation["id"], "redeemed", False)
     kept = await sql.fetchval("select to_jsonb(i)::text from baton.invitation i where i.id = $1", uuid_of(invitation))
     assert invitation["code"] not in kept
-    assert client["client_id"] not in kept
+    assert str(read(Prefix.CLIENT, client["client_id"])) not in kept
 
     again = await redeem(api, invitation["code"])
     assert slug(again) == (409, "conflict")
@@ -83,7 +83,7 @@ async def test_of_many_who_redeem_at_once_one_gets_the_client(api, second, admin
     assert await sql.fetchval("select count(*) from baton.client where organization_id = $1", organization) == 1
 
 
-async def test_what_is_no_code_is_told_apart_from_nothing(api, admin):
+async def test_what_is_no_code_is_answered_as_one_that_names_nothing(api, admin):
     _, invitation = await invited(api, admin)
     code = invitation["code"]
     strangers = [

@@ -13,6 +13,7 @@ import pytest
 from app.db.session import Address, Database, Identity, Login
 from app.domain.access import Role, Scope
 from app.domain.actor import Actor, Side
+from app.domain.errors import NotFoundError
 from app.domain.ids import Prefix, read, show
 from app.schemas.identity import ClientPatch
 from app.services import clients
@@ -286,3 +287,17 @@ async def test_no_token_outlives_the_change_that_was_under_way_when_it_was_signe
         await status(late)
         await asyncio.sleep(0.01)  # the renewal runs beside the requests
     assert (await status(early), await status(late)) == (401, 200)
+
+
+async def test_who_does_not_manage_a_client_holds_up_no_token_of_it(api, admin, other_admin, database_url, passwords):
+    _, vendor = await a_vendor(api, admin)
+    tenant = read(Prefix.TENANT, other_admin["tenant_id"])
+    by = Actor(tenant, tenant, uuid4(), Side.INTERNAL, frozenset(Role) - {Role.PARTNER}, frozenset(Scope))
+    database = Database(Address(database_url, passwords), {Login.INTERNAL: 1})
+    await database.start()
+    async with database.begin(Identity.of(by)) as tx:
+        with pytest.raises(NotFoundError):
+            await clients.delete_client(tx, by, read(Prefix.CLIENT, vendor["client_id"]), "1")
+        answer = await asyncio.wait_for(api.token(vendor), 5)  # while that transaction is still open
+    await database.stop()
+    assert answer.status_code == 200

@@ -79,7 +79,7 @@ async def test_keys_rotate_under_load_without_one_refusal(no_keys, api, second, 
     await asyncio.gather(*tasks)
     total = sum((caller.statuses for caller in callers), Counter())
     assert set(total) == {200}, total
-    assert total[200] > 60  # each of the six keys was used by several callers
+    assert total[200] > 300
     assert set().union(*(caller.kids for caller in callers)) == used
     assert len(used) == 6
 
