@@ -20,7 +20,10 @@ from app.db.watch import LOST, Watch
 AT_ONCE: Final = datetime.min.replace(tzinfo=UTC)
 """What a cycle returns that did a whole batch: there is likely more."""
 SOON: Final = AT_ONCE + timedelta(seconds=1)
-"""What a cycle returns that did all there was: what comes while it rests shares the cost of the next batch."""
+"""What a cycle returns that did all there was: the loop rests as long as it worked, at most `_REST_LIMIT_S`.
+
+So a busy loop leaves half of its time to others, and what comes meanwhile shares the cost of its next batch.
+"""
 
 POLL_S: Final = 1.0
 """The longest sleep, and so the longest delay of a lost wake-up (design 7.10)."""
@@ -28,6 +31,7 @@ STOP_S: Final = 10.0
 """How long running cycles may take after a stop (design 7.10); leases do the rest."""
 _ASK_GAP_S = 0.02
 """How long a busy worker collects what comes before it looks again; an idle one looks at once."""
+_REST_LIMIT_S = 0.1
 _FUTILE_LIMIT_S = 0.25
 _BACKOFF_LIMIT_S = 30.0
 
@@ -132,6 +136,7 @@ class Runner:
     async def _drive(self, seat: _Seat, stop: asyncio.Event) -> None:
         """Run a loop until it finds nothing more; note when it may run again."""
         clock = asyncio.get_running_loop().time
+        began = clock()
         worked = False
         following: datetime | None = None
         try:
@@ -156,9 +161,12 @@ class Runner:
         seat.failures = 0
         # Due and yet nothing to do: another process is at it, or one row resists. Look again, but ever more slowly.
         seat.futile = 0 if worked else seat.futile + 1
-        seat.not_before = clock() + (
-            min(0.01 * 2 ** min(seat.futile - 2, 10), _FUTILE_LIMIT_S) if seat.futile > 1 else 0
-        )
+        rest = 0.0
+        if seat.futile > 1:
+            rest = min(0.01 * 2 ** min(seat.futile - 2, 10), _FUTILE_LIMIT_S)
+        elif following is SOON:
+            rest = min(clock() - began, _REST_LIMIT_S)
+        seat.not_before = clock() + rest
         if following is not None and following > datetime.now(UTC):
             seat.appointed = clock() + (following - datetime.now(UTC)).total_seconds()
 

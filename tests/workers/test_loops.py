@@ -10,7 +10,7 @@ import pytest
 
 from app.db.session import Address
 from app.db.watch import Watch
-from app.workers.loops import AT_ONCE, Loop, Runner
+from app.workers.loops import AT_ONCE, SOON, Loop, Runner
 
 REPORTED_S = 10.5
 """An idle connection of PostgreSQL reports what it did at most 10 s late (PGSTAT_IDLE_INTERVAL): the start is over."""
@@ -127,6 +127,31 @@ async def test_a_loop_goes_on_at_once_while_there_is_more(bench):
     await run_for(0.5, bench, loop)
 
     assert loop.cycles == 51
+
+
+class Busy:
+    """A loop that is always due and does all there is in `cycle_s`."""
+
+    name = "busy"
+    due = "now()"
+
+    def __init__(self, cycle_s: float) -> None:
+        self.cycle_s, self.cycles = cycle_s, 0
+
+    async def cycle(self):
+        self.cycles += 1
+        await asyncio.sleep(self.cycle_s)
+        return SOON
+
+
+async def test_a_busy_loop_rests_as_long_as_it_worked_but_never_long(bench):
+    loop = Busy(0.05)
+    await run_for(1.0, bench, loop)
+    assert 2 <= loop.cycles <= 10
+
+    loop = Busy(0.5)
+    await run_for(1.5, bench, loop)
+    assert loop.cycles == 3  # at 0.0, 0.6 and 1.2 s; resting as long as it worked it would have begun twice
 
 
 async def test_a_loop_that_keeps_its_appointment_runs_then_and_not_before(bench):
