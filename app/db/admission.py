@@ -1,6 +1,6 @@
-"""Writes what was decided about a received lead: admitted under its claim, or turned away. Decides nothing itself.
+"""What is written when a received lead is decided: admitted under its claim, or turned away. Decides nothing itself.
 
-Whoever calls holds the lead's lock: the adjudicator, or a play of the sandbox, which knows no claims.
+Whoever calls holds the lead's lock and writes: the adjudicator, or a play of the sandbox, which knows no claims.
 """
 
 from datetime import timedelta
@@ -8,9 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 from app.db import claims
-from app.db.apply import Facts, apply
+from app.db.apply import Facts, compose
 from app.db.cases import Case
 from app.db.claims import ProgramKey
+from app.db.writes import Writes
 from app.domain import adjudication
 from app.domain.adjudication import Holding, Judgement
 from app.domain.ids import Prefix, show
@@ -24,23 +25,22 @@ def _gone(case: Case) -> tuple[str, dict[str, Any]]:
     return "adjudication", {"tenant_id": row["tenant_id"], "lead_id": row["id"], "partner_id": row["partner_id"]}
 
 
-async def settle(case: Case, judgement: Judgement, held: dict[ProgramKey, Holding], *, public_url: str) -> None:
-    """Write what was judged of a received lead. `held` are the keys in use; those that this lead gets are added."""
+def settle(case: Case, judgement: Judgement, held: dict[ProgramKey, Holding], *, public_url: str) -> Writes:
+    """Return what was judged of a received lead. `held` are the keys in use; those that this lead gets are added."""
     if case.lead.status != RECEIVED:
         raise LookupError("a lead that waits for its decision is received")
     if not judgement.accepted:
-        await turn_away(case, public_url=public_url)
-        return
+        return turn_away(case, public_url=public_url)
     facts = Facts(deletes=[_gone(case)])
     _admit(case, judgement, held, facts)
-    await apply(case, adjudication.accept(case.lead), facts, public_url=public_url)
+    return compose(case, adjudication.accept(case.lead), facts, public_url=public_url)
 
 
-async def turn_away(case: Case, *, public_url: str) -> None:
-    """Write that a lead is not accepted, and why, as far as its vendor is told."""
+def turn_away(case: Case, *, public_url: str) -> Writes:
+    """Return that a lead is not accepted, and why, as far as its vendor is told."""
     facts = Facts(deletes=[_gone(case)])
     _refuse(case, facts)
-    await apply(case, adjudication.turn_away(case.lead), facts, public_url=public_url)
+    return compose(case, adjudication.turn_away(case.lead), facts, public_url=public_url)
 
 
 def _refuse(case: Case, facts: Facts) -> None:

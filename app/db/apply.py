@@ -1,6 +1,6 @@
 """Writes what was decided: state, ownership link, handover, clocks, events and their bodies, in one statement.
 
-`apply` is the only place where Effects become rows. Everything it writes is computed from the case at hand; it reads
+`compose` is the only place where Effects become rows. Everything it writes is computed from the case at hand; it reads
 nothing, so what it writes is exactly what was decided under the lock.
 """
 
@@ -75,6 +75,11 @@ class _Draft:
 
 async def apply(case: Case, effects: Effects, facts: Facts, *, public_url: str = "") -> None:
     """Write the effects of a decision and bring the case up to date with them."""
+    await write(case.tx, compose(case, effects, facts, public_url=public_url))
+
+
+def compose(case: Case, effects: Effects, facts: Facts, *, public_url: str = "") -> Writes:
+    """Bring the case up to date with the effects of a decision and return the rows that make it so."""
     writes = Writes()
     journal = journal_of(case, writes)
     playbook, effects = _standing(case, effects)
@@ -112,8 +117,8 @@ async def apply(case: Case, effects: Effects, facts: Facts, *, public_url: str =
         writes.upsert("contact", key, {"document": _text(facts.contact)})
     _keep_own(draft, writes)
     _lead(draft, started, changed, writes)
-    await write(case.tx, writes)
     case.lead, case.playbook, case.handover, case.steps = after, playbook, current, ([] if opened else steps)
+    return writes
 
 
 def journal_of(case: Case, writes: Writes) -> Journal:

@@ -23,13 +23,26 @@ from app.domain.matching import KeyKind, MatchKey, keys_of
 LOCK_SPACE = 7_201_956
 """The first half of the two-part advisory locks of adjudication; the second is a hash of the tenant."""
 
-QUEUE_DUE = (
-    "(select min(at) from (select queued_at - (baton.now() - now()) as at from baton.adjudication order by n limit 100)"
-    " as waiting)"
+# From tenant to tenant by the index of the queue: what is asked costs the same, however long the queues are.
+_HEADS = """
+with recursive head as (
+  (select tenant_id from baton.adjudication order by tenant_id limit 1)
+  union all
+  select (select tenant_id from baton.adjudication where tenant_id > head.tenant_id order by tenant_id limit 1)
+  from head where head.tenant_id is not null
 )
-"""When the oldest waiting leads may be decided, in real time."""
+"""
+_FIRST = """
+(select queued_at from baton.adjudication
+  where tenant_id = head.tenant_id and queued_at <= baton.now() order by n limit 1)
+"""
+_NEXT = "(select min(queued_at) from baton.adjudication where tenant_id = head.tenant_id)"
+QUEUE_DUE = f"({_HEADS} select min(coalesce({_FIRST}, {_NEXT})) - (baton.now() - now()) from head)"  # noqa: S608  # constants only
+"""When leads may be decided, in real time; only what was set aside is due later than now."""
 
-_TENANTS = "select distinct tenant_id from baton.adjudication where queued_at <= baton.now()"
+TENANTS = f"{_HEADS} select array_agg(tenant_id) as tenants from head where {_FIRST} is not null"  # noqa: S608
+"""The tenants that have leads to decide, or null."""
+
 _TAKE_TURN = "select pg_try_advisory_xact_lock($1, hashtext($2::uuid::text))"
 _WAITING = """
 select a.lead_id, l.n, l.program_id, l.test, l.company
@@ -89,11 +102,6 @@ def lead_keys(company: Mapping[str, Any], *, test: bool) -> tuple[MatchKey, ...]
     if test:
         return ()
     return keys_of(company.get("corporate_number"), company.get("name"), company.get("domain"), company.get("phone"))
-
-
-async def tenants(tx: Transaction) -> list[UUID]:
-    """Return the tenants that have leads to decide; `tx` is the worker's, bound to no tenant."""
-    return [row["tenant_id"] for row in await tx.fetch(_TENANTS)]
 
 
 async def take_turn(tx: Transaction, tenant_id: UUID) -> bool:

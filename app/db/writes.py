@@ -4,41 +4,49 @@ Each row is one data-modifying CTE (rows of one table share one INSERT, so numbe
 of the statement depends on its shape only and is built once per shape; values travel as parameters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 from app.db.session import Transaction
 
 
-class _Insert(NamedTuple):
+class Insert(NamedTuple):
+    """Rows that are added; their values follow each other, column by column."""
+
     table: str
     columns: tuple[str, ...]
     rows: int
 
 
-class _Update(NamedTuple):
+class Update(NamedTuple):
+    """A row that is changed: the values of its columns, then those of its key."""
+
     table: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
 
 
-class _Upsert(NamedTuple):
+class Upsert(NamedTuple):
+    """A row that is added or changed; its key is among the columns."""
+
     table: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
 
 
-class _Delete(NamedTuple):
+class Delete(NamedTuple):
+    """A row that is removed."""
+
     table: str
     key: tuple[str, ...]
 
 
-_Part = _Insert | _Update | _Upsert | _Delete
+Part = Insert | Update | Upsert | Delete
 
 
 @lru_cache(maxsize=1024)
-def _statement(parts: tuple[_Part, ...]) -> str:
+def _statement(parts: tuple[Part, ...]) -> str:
     n = 0
 
     def place() -> str:
@@ -48,11 +56,11 @@ def _statement(parts: tuple[_Part, ...]) -> str:
 
     texts: list[str] = []
     for part in parts:
-        if isinstance(part, _Insert):
+        if isinstance(part, Insert):
             rows = ", ".join(f"({', '.join(place() for _ in part.columns)})" for _ in range(part.rows))
             texts.append(f"insert into baton.{part.table} ({', '.join(part.columns)}) values {rows}")  # noqa: S608  # names are the program's own
             continue
-        if isinstance(part, _Upsert):
+        if isinstance(part, Upsert):
             row = ", ".join(place() for _ in part.columns)
             changed = ", ".join(f"{name} = excluded.{name}" for name in part.columns if name not in part.key)
             texts.append(
@@ -60,7 +68,7 @@ def _statement(parts: tuple[_Part, ...]) -> str:
                 f" on conflict ({', '.join(part.key)}) do update set {changed}"
             )
             continue
-        changed = ", ".join(f"{name} = {place()}" for name in part.columns) if isinstance(part, _Update) else ""
+        changed = ", ".join(f"{name} = {place()}" for name in part.columns) if isinstance(part, Update) else ""
         found = " and ".join(f"{name} = {place()}" for name in part.key)
         verb = f"update baton.{part.table} set {changed}" if changed else f"delete from baton.{part.table}"  # noqa: S608
         texts.append(f"{verb} where {found}")
@@ -74,7 +82,7 @@ class Writes:
 
     def __init__(self) -> None:
         self._inserts: dict[tuple[str, tuple[str, ...]], list[object]] = {}
-        self._changes: list[tuple[_Part, list[object]]] = []
+        self._changes: list[tuple[Part, list[object]]] = []
 
     def insert(self, table: str, row: Mapping[str, object]) -> None:
         """Add a row."""
@@ -82,24 +90,27 @@ class Writes:
 
     def update(self, table: str, key: Mapping[str, object], values: Mapping[str, object]) -> None:
         """Change the row that `key` names; a row is changed at most once in one set of writes."""
-        self._changes.append((_Update(table, tuple(values), tuple(key)), [*values.values(), *key.values()]))
+        self._changes.append((Update(table, tuple(values), tuple(key)), [*values.values(), *key.values()]))
 
     def upsert(self, table: str, key: Mapping[str, object], values: Mapping[str, object]) -> None:
         """Add the row that `key` names, or change it where it exists."""
-        self._changes.append((_Upsert(table, (*key, *values), tuple(key)), [*key.values(), *values.values()]))
+        self._changes.append((Upsert(table, (*key, *values), tuple(key)), [*key.values(), *values.values()]))
 
     def delete(self, table: str, key: Mapping[str, object]) -> None:
         """Remove the rows that `key` names."""
-        self._changes.append((_Delete(table, tuple(key)), list(key.values())))
+        self._changes.append((Delete(table, tuple(key)), list(key.values())))
+
+    def parts(self) -> Iterator[tuple[Part, list[object]]]:
+        """Yield what is written, each part with its values."""
+        for (table, columns), held in self._inserts.items():
+            yield Insert(table, columns, len(held) // len(columns)), held
+        yield from self._changes
 
     async def run(self, tx: Transaction) -> None:
         """Write everything in one statement."""
-        parts: list[_Part] = []
+        parts: list[Part] = []
         values: list[object] = []
-        for (table, columns), held in self._inserts.items():
-            parts.append(_Insert(table, columns, len(held) // len(columns)))
-            values.extend(held)
-        for part, held in self._changes:
+        for part, held in self.parts():
             parts.append(part)
             values.extend(held)
         if parts:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from app.db import admission, cases, lateness
 from app.db.cases import Case, LeadRef
+from app.db.journal import write
 from app.db.session import Transaction
 from app.domain import ids, scenarios
 from app.domain.actor import Actor, Side
@@ -146,13 +147,14 @@ class _Play:
 
 async def _admit(held: _Play, case: Case) -> None:
     if case.lead.status == RECEIVED:
-        await admission.settle(await held.engine(), Judgement(accepted=True), {}, public_url=held.kit.public_url)
+        accepted = Judgement(accepted=True)
+        await write(held.tx, admission.settle(await held.engine(), accepted, {}, public_url=held.kit.public_url))
 
 
 async def _turn_away(held: _Play, case: Case) -> None:
     if refusal := scenarios.turned_away(case.lead):
         raise refused(case.playbook, refusal)
-    await admission.turn_away(await held.engine(), public_url=held.kit.public_url)
+    await write(held.tx, admission.turn_away(await held.engine(), public_url=held.kit.public_url))
 
 
 async def _take_up(held: _Play, case: Case) -> None:

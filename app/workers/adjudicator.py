@@ -5,15 +5,17 @@ A batch is one transaction of one tenant. What it cannot decide it sets aside al
 
 import logging
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from app.db import admission, claims
+from app.db.batches import Batches
 from app.db.cases import Case
 from app.db.session import Database, Identity, Login, Transaction
 from app.db.watch import LOST
+from app.db.writes import Writes
 from app.domain import adjudication
 from app.domain.ids import Prefix, show
 from app.workers.loops import AT_ONCE, SOON
@@ -21,7 +23,7 @@ from app.workers.loops import AT_ONCE, SOON
 BATCH: Final = 50
 """Leads decided by one transaction."""
 _SET_ASIDE: Final = timedelta(minutes=1)
-_WORKER: Final = Identity(Login.WORKER)
+_PATIENCE_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ class Adjudicator:
 
     database: Database
     public_url: str = ""
+    batches: Batches = field(default_factory=Batches)
 
     @property
     def name(self) -> str:
@@ -45,9 +48,8 @@ class Adjudicator:
 
     async def cycle(self) -> datetime | None:
         """Decide one batch of every tenant that has leads waiting."""
-        async with self.database.begin(_WORKER) as tx:
-            tenants = await claims.tenants(tx)
-        worked = [await self._tenant(tenant_id) for tenant_id in tenants]
+        found = await self.database.single(Login.WORKER, _PATIENCE_S, claims.TENANTS)
+        worked = [await self._tenant(tenant_id) for tenant_id in found["tenants"] or ()]
         if not any(worked):
             return None
         return AT_ONCE if max(worked) >= BATCH else SOON
@@ -96,11 +98,14 @@ class Adjudicator:
         keys = {case.lead.id: claims.lead_keys(case.row["company"], test=case.lead.test) for case in loaded}
         wanted = {(case.row["program_id"], key) for case in loaded for key in keys[case.lead.id]}
         held = await claims.held(tx, tenant_id, wanted)
+        decided: list[Writes] = []
         for case in loaded:
             program_id = case.row["program_id"]
             mine = {key: held[program_id, key] for key in keys[case.lead.id] if (program_id, key) in held}
             judgement = adjudication.judge(case.lead.partner_id, keys[case.lead.id], mine)
-            await admission.settle(case, judgement, held, public_url=self.public_url)
+            decided.append(admission.settle(case, judgement, held, public_url=self.public_url))
+        await self.batches.run(tx, decided)
+        tx.wake_workers()
 
 
 def _report(what: str, error: Exception) -> None:

@@ -1,13 +1,16 @@
 """The first claim holds, a vendor learns nothing about the others, and two adjudicators decide nothing twice."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from app.db.session import Database
+from app.db.batches import Batches
+from app.db.session import Database, Transaction
+from app.db.writes import Writes
 from app.workers.adjudicator import Adjudicator
 from app.workers.loops import AT_ONCE
 from tests.workers.journeys import COMPANY, Journeys, journeys, utc
@@ -208,6 +211,103 @@ async def test_of_parallel_leads_of_one_company_the_first_number_wins_whatever_a
     )
     assert sorted(row["lead_id"] for row in decided) == sorted(leads)
     assert await world.admin.fetchval("select count(*) from baton.claim where tenant_id = $1", world.tenant_id) == 1
+
+
+async def mixed(world: Journeys) -> list[UUID]:
+    """Post leads of every kind: fresh, joining, held by another, by keys of two partners, tests, posted for a partner."""
+    mine, other, internal = world.partner(world.partner_a), world.partner(world.partner_b), world.internal("manager")
+    held = {"name": "辛", "domain": "kano.example", "phone": "03-1111-4444"}
+    return [
+        await world.post(mine, {"name": "辛", "domain": "kano.example"}),
+        await world.post(internal, {"name": "壬", "domain": "mizu.example"}),
+        await world.post(mine, held),
+        await world.post(other, {"name": "辛", "phone": "0311114444"}),
+        await world.post(other, COMPANY),
+        await world.post(mine, {"name": "癸", "domain": "kiko.example"}, test=True),
+        await world.post(internal, COMPANY),
+        await world.post(mine, {"name": "別", "corporate_number": COMPANY["corporate_number"]}),
+        await world.post(other, {"name": "壬", "domain": "mizu.example"}),
+    ]
+
+
+async def decided(world: Journeys, leads: list[UUID]) -> list[Any]:
+    """Return what was written about each lead, told without the ids that differ from tenant to tenant."""
+    first: dict[UUID, int] = {}
+    seen: list[Any] = []
+    for lead_id in leads:
+        lead = await world.lead(lead_id)
+        claim = await world.admin.fetchval("select claim_id from baton.claimed_lead where lead_id = $1", lead_id)
+        keys = await world.admin.fetchval(
+            "select count(*) from baton.claim_key k join baton.claim c on c.id = k.claim_id where c.lead_id = $1",
+            lead_id,
+        )
+        clocks = await world.admin.fetch(
+            "select name, state, due_at, owed_role from baton.clock where lead_id = $1 order by name", lead_id
+        )
+        handovers = await world.admin.fetch("select status, due_at from baton.handover where lead_id = $1", lead_id)
+        told = await world.admin.fetch(
+            "select organization_id = tenant_id as internal, type, body from baton.outbox where lead_id = $1 order by id",
+            lead_id,
+        )
+        seen.append(
+            (
+                lead["status"], lead["stage"], lead["decision"], lead["due"], lead["owner_role"],
+                lead["version_internal"], lead["version_partner"],
+                claim and first.setdefault(claim, len(first)), keys,
+                [tuple(clock) for clock in clocks], [tuple(handover) for handover in handovers],
+                await world.events(lead_id),
+                [(row["internal"], row["type"], json.loads(row["body"])["data"]["lead_sequence"]) for row in told],
+            )
+        )  # fmt: skip
+    return seen
+
+
+async def test_a_batch_of_all_kinds_is_decided_as_its_leads_would_be_one_by_one(
+    world: Journeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    singly = Journeys(world.database, world.admin)
+    await singly.seed()
+    ours, theirs = await mixed(world), await mixed(singly)
+    statements = 0
+    run = Batches.run
+
+    async def counted(self: Batches, tx: Transaction, sets: Iterable[Writes]) -> None:
+        nonlocal statements
+        statements += 1
+        await run(self, tx, sets)
+
+    monkeypatch.setattr(Batches, "run", counted)
+    assert await Adjudicator(world.database)._batch(world.tenant_id, 50) == len(ours)
+    assert statements == 1
+    while await Adjudicator(world.database)._batch(singly.tenant_id, 1):
+        pass
+    assert statements == 1 + len(theirs)
+
+    together = await decided(world, ours)
+    assert together == await decided(singly, theirs)
+    assert [seen[0] for seen in together] == [
+        "open", "open", "open", "not_accepted", "open", "open", "not_accepted", "not_accepted", "not_accepted",
+    ]  # fmt: skip
+    assert [seen[7] for seen in together] == [0, 1, 0, None, 2, None, None, None, None]
+
+
+async def test_leads_that_were_set_aside_hide_no_other_however_many_they_are(world: Journeys) -> None:
+    async def due_in() -> float:
+        due = Adjudicator(world.database).due
+        return await world.admin.fetchval(f"select extract(epoch from {due} - now())::float8")
+
+    lead_id = await world.post(world.partner())
+    await world.admin.execute("alter table baton.adjudication disable trigger all")
+    await world.admin.execute(
+        "insert into baton.adjudication (tenant_id, partner_id, lead_id, n, queued_at) overriding system value"
+        " select tenant_id, partner_id, gen_random_uuid(), -k, baton.now() + interval '1 hour'"
+        " from baton.adjudication, generate_series(1, 300) as k where lead_id = $1",
+        lead_id,
+    )
+    assert await due_in() <= 0
+    await decide(world)
+    assert await statuses(world, lead_id) == ["open"]
+    assert 3500 < await due_in() <= 3600
 
 
 async def test_an_edit_in_flight_does_not_cost_the_first_its_place(world: Journeys) -> None:
