@@ -24,23 +24,25 @@ LOCK_SPACE = 7_201_956
 """The first half of the two-part advisory locks of adjudication; the second is a hash of the tenant."""
 
 # From tenant to tenant by the index of the queue: what is asked costs the same, however long the queues are.
-_HEADS = """
+_QUEUES = """
 with recursive head as (
   (select tenant_id from baton.adjudication order by tenant_id limit 1)
   union all
   select (select tenant_id from baton.adjudication where tenant_id > head.tenant_id order by tenant_id limit 1)
-  from head where head.tenant_id is not null
+  from head where tenant_id is not null
+), queue as (
+  select tenant_id from head where tenant_id is not null
 )
 """
 _FIRST = """
 (select queued_at from baton.adjudication
-  where tenant_id = head.tenant_id and queued_at <= baton.now() order by n limit 1)
+  where tenant_id = queue.tenant_id and queued_at <= baton.now() order by n limit 1)
 """
-_NEXT = "(select min(queued_at) from baton.adjudication where tenant_id = head.tenant_id)"
-QUEUE_DUE = f"({_HEADS} select min(coalesce({_FIRST}, {_NEXT})) - (baton.now() - now()) from head)"  # noqa: S608  # constants only
+_NEXT = "(select min(queued_at) from baton.adjudication where tenant_id = queue.tenant_id)"
+QUEUE_DUE = f"({_QUEUES} select min(coalesce({_FIRST}, {_NEXT})) - (baton.now() - now()) from queue)"  # noqa: S608  # constants only
 """When leads may be decided, in real time; only what was set aside is due later than now."""
 
-TENANTS = f"{_HEADS} select array_agg(tenant_id) as tenants from head where {_FIRST} is not null"  # noqa: S608
+TENANTS = f"{_QUEUES} select array_agg(tenant_id) as tenants from queue where {_FIRST} is not null"  # noqa: S608
 """The tenants that have leads to decide, or null."""
 
 _TAKE_TURN = "select pg_try_advisory_xact_lock($1, hashtext($2::uuid::text))"
