@@ -12,7 +12,7 @@ from bench.floors.pool import lifespan
 _PAGE = """
 select l.id, l.partner_id, l.external_id, l.test, l.status, l.stage, l.owner_organization_id, l.owner_role, l.company,
   l.provenance, l.context, l.completeness, l.missing, l.decision, l.outcome, l.due, l.updated_partner, l.created_at,
-  c.document as contact, a.assignee, m.document as metadata
+  c.document as contact, a.assignee, m.document as metadata, k.status as claim, k.expires_at
 from (
   select * from floor.lead where tenant_id = $1 and partner_id = $2 and not test
   order by created_at desc, id desc limit 51
@@ -22,6 +22,8 @@ left join floor.assignment a on a.tenant_id = l.tenant_id and a.lead_id = l.id a
   and a.partner_id = l.partner_id
 left join floor.annotation m on m.tenant_id = l.tenant_id and m.subject_id = l.id and m.organization_id = $2
   and m.partner_id = l.partner_id
+left join floor.claimed_lead j on j.tenant_id = l.tenant_id and j.lead_id = l.id and j.partner_id = l.partner_id
+left join floor.claim k on k.tenant_id = j.tenant_id and k.id = j.claim_id and k.partner_id = j.partner_id
 order by l.created_at desc, l.id desc
 """
 
@@ -63,6 +65,7 @@ async def page(request: Request) -> Response:
             "outcome": _read(row["outcome"]),
             "created_at": row["created_at"].isoformat(),
             "updated_at": row["updated_partner"].isoformat(),
+            "claim": {"status": row["claim"], "expires_at": row["expires_at"].isoformat(), "extendable": True},
         }
         for row in rows[:50]
     ]

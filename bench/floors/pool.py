@@ -19,6 +19,6 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.pool = pool
         app.state.whose = await pool.fetchrow(
             "select tenant_id, partner_id, program_id, playbook_id, owner_role, stage from floor.lead"
-            " order by n limit 1"
+            " order by created_at limit 1"  # of those copied: other floors add leads of their own
         )
         yield

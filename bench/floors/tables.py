@@ -2,7 +2,7 @@
 
 import asyncpg
 
-_READ = ("lead", "contact", "assignment", "annotation")
+_READ = ("lead", "contact", "assignment", "annotation", "claim", "claimed_lead")
 _WRITTEN = ("ownership", "adjudication", "event", "outbox")
 
 
