@@ -37,8 +37,7 @@ def _api(settings: Settings, args: argparse.Namespace) -> None:
     require_database(settings, logins(settings))
     configure(settings.log_format)
     app = create_app(settings)
-    gc.freeze()  # what is there now stays: the collector need not walk it again and again
-    gc.set_threshold(10_000, 20, 20)
+    _spare_the_collector()
     listener = socket.socket(fileno=args.fd) if args.fd is not None else None
     config = uvicorn.Config(
         app,
@@ -65,6 +64,7 @@ def _worker(settings: Settings, args: argparse.Namespace) -> None:
 
     require_database(settings, LOGINS)
     configure(settings.log_format)
+    _spare_the_collector()
 
     async def main() -> None:
         stop = asyncio.Event()
@@ -75,6 +75,12 @@ def _worker(settings: Settings, args: argparse.Namespace) -> None:
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main())
+
+
+def _spare_the_collector() -> None:
+    """Leave what is loaded now out of every collection, and collect seldom: hardly anything here is cyclic."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

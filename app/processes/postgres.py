@@ -40,7 +40,7 @@ DEFAULTS: Mapping[str, str] = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "max_connections": "200",
-    "shared_buffers": "64MB",
+    "shared_buffers": "128MB",
     "jit": "off",
     "max_logical_replication_workers": "0",
     "listen_addresses": "",
