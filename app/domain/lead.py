@@ -87,8 +87,12 @@ class Lead:
         return self.tenant_id if side is Side.INTERNAL else self.partner_id
 
 
-_NOT_KNOWN: tuple[object, ...] = (None, "", "unknown", [], ())
-"""A BANT value `unknown` was asked and not learned: it is not `none` and does not count as known."""
+def _is_known(value: object) -> bool:
+    """Return whether plain JSON says something: nothing, `""` and `[]` do not, 0 and false do.
+
+    A BANT value `unknown` was asked and not learned: it is not `none` and does not count as known.
+    """
+    return value != "unknown" if value else isinstance(value, int | float)
 
 
 def known_fields(body: Mapping[str, object]) -> frozenset[str]:
@@ -102,9 +106,9 @@ def known_fields(body: Mapping[str, object]) -> frozenset[str]:
             if isinstance(value, dict):
                 inner = cast("dict[str, object]", value)
                 stack.append((pointer, inner))
-                known = inner["value"] not in _NOT_KNOWN if "value" in inner else bool(inner)
+                known = _is_known(inner["value"]) if "value" in inner else bool(inner)
             else:
-                known = value not in _NOT_KNOWN
+                known = _is_known(value)
             if known:
                 found.add(pointer)
     return frozenset(found)
