@@ -62,7 +62,7 @@ def main() -> None:
     """Measure what the arguments name, all workloads by default."""
     parser = argparse.ArgumentParser(prog="bench", description="Measures Baton against its floors.")
     parser.add_argument("workloads", nargs="*", choices=[*WORKLOADS, TIMING, []], help="all by default")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=5.0)
     args = parser.parse_args()
     try:
