@@ -20,8 +20,8 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # the driver ships no
 from app.domain.actor import Actor, Side
 
 WAKE_CHANNEL = "baton_wake"
-_WAKE_GAP_S = 0.02
-"""At most one wake-up per 20 ms and process: the workers look no more often (design 7.10 allows twice as many)."""
+_WAKE_GAP_S = 0.05
+"""At most one wake-up per 50 ms and process: a loop that worked rests as long (design 7.10 allows one per 10 ms)."""
 _SNAPSHOT = "begin isolation level repeatable read read only"
 
 
@@ -261,7 +261,7 @@ class Database:
         return row
 
     def wake_workers(self) -> None:
-        """Notify the workers, at most once per 20 ms; a lost wake-up costs at most their next poll."""
+        """Notify the workers, at most once per 50 ms; a lost wake-up costs at most their next poll."""
         if self._wake_task is not None and not self._wake_task.done():
             self._wake_again = True
             return
