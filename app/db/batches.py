@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from app.db.session import Transaction
-from app.db.writes import Delete, Insert, Part, Update, Writes
+from app.db.writes import Insert, Part, Update, Upsert, Writes
 
 _TYPES: Final = """
 select c.relname as table, a.attname as column, format_type(a.atttypid, a.atttypmod) as type
@@ -41,21 +41,9 @@ class Batches:
         parts: list[_Typed] = []
         values: list[list[object]] = []
         for part, held in whole.items():
-            fields = _fields(part)
-            parts.append((part, tuple(self._types[part.table, name] for name in fields)))
-            values.extend(held[place :: len(fields)] for place in range(len(fields)))
+            parts.append((part, tuple(self._types[part.table, name] for name in part.fields)))
+            values.extend(held[place :: len(part.fields)] for place in range(len(part.fields)))
         await tx.execute(_statement(tuple(parts)), *values)
-
-
-def _fields(part: Part) -> tuple[str, ...]:
-    """Return the columns of a part in the order of its values."""
-    match part:
-        case Update():
-            return (*part.columns, *part.key)
-        case Delete():
-            return part.key
-        case _:
-            return part.columns
 
 
 @lru_cache(maxsize=256)
@@ -63,24 +51,19 @@ def _statement(parts: tuple[_Typed, ...]) -> str:
     texts: list[str] = []
     n = 0
     for part, types in parts:
-        fields = _fields(part)
         arrays = ", ".join(f"${n + place}::{kind}[]" for place, kind in enumerate(types, 1))
         n += len(types)
-        rows = f"unnest({arrays}) as v ({', '.join(fields)})"
-        found = "" if isinstance(part, Insert) else " and ".join(f"t.{name} = v.{name}" for name in part.key)
+        names = ", ".join(part.fields)
+        rows = f"unnest({arrays}) as v ({names})"
         # The names are the program's own, the types the catalogue's.
-        match part:
-            case Update():
-                changed = ", ".join(f"{name} = v.{name}" for name in part.columns)
-                texts.append(f"update baton.{part.table} as t set {changed} from {rows} where {found}")  # noqa: S608
-            case Delete():
-                texts.append(f"delete from baton.{part.table} as t using {rows} where {found}")  # noqa: S608
-            case Insert():
-                texts.append(f"insert into baton.{part.table} ({', '.join(fields)}) select v.* from {rows}")  # noqa: S608
-            case _:
-                changed = ", ".join(f"{name} = excluded.{name}" for name in fields if name not in part.key)
-                texts.append(
-                    f"insert into baton.{part.table} ({', '.join(fields)}) select v.* from {rows}"  # noqa: S608
-                    f" on conflict ({', '.join(part.key)}) do update set {changed}"
-                )
+        if isinstance(part, Insert | Upsert):
+            resolution = part.resolution if isinstance(part, Upsert) else ""
+            texts.append(f"insert into baton.{part.table} ({names}) select v.* from {rows}{resolution}")  # noqa: S608
+            continue
+        found = " and ".join(f"t.{name} = v.{name}" for name in part.key)
+        if isinstance(part, Update):
+            changed = ", ".join(f"{name} = v.{name}" for name in part.columns)
+            texts.append(f"update baton.{part.table} as t set {changed} from {rows} where {found}")  # noqa: S608
+        else:
+            texts.append(f"delete from baton.{part.table} as t using {rows} where {found}")  # noqa: S608
     return "with " + ", ".join(f"w{i} as ({text})" for i, text in enumerate(texts)) + " select 1"

@@ -18,6 +18,11 @@ class Insert(NamedTuple):
     columns: tuple[str, ...]
     rows: int
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The columns in the order of the values."""
+        return self.columns
+
 
 class Update(NamedTuple):
     """A row that is changed: the values of its columns, then those of its key."""
@@ -25,6 +30,11 @@ class Update(NamedTuple):
     table: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The columns in the order of the values."""
+        return (*self.columns, *self.key)
 
 
 class Upsert(NamedTuple):
@@ -34,12 +44,28 @@ class Upsert(NamedTuple):
     columns: tuple[str, ...]
     key: tuple[str, ...]
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The columns in the order of the values."""
+        return self.columns
+
+    @property
+    def resolution(self) -> str:
+        """What becomes of a row that exists."""
+        changed = ", ".join(f"{name} = excluded.{name}" for name in self.columns if name not in self.key)
+        return f" on conflict ({', '.join(self.key)}) do update set {changed}"
+
 
 class Delete(NamedTuple):
     """A row that is removed."""
 
     table: str
     key: tuple[str, ...]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The columns in the order of the values."""
+        return self.key
 
 
 Part = Insert | Update | Upsert | Delete
@@ -62,11 +88,7 @@ def _statement(parts: tuple[Part, ...]) -> str:
             continue
         if isinstance(part, Upsert):
             row = ", ".join(place() for _ in part.columns)
-            changed = ", ".join(f"{name} = excluded.{name}" for name in part.columns if name not in part.key)
-            texts.append(
-                f"insert into baton.{part.table} ({', '.join(part.columns)}) values ({row})"  # noqa: S608
-                f" on conflict ({', '.join(part.key)}) do update set {changed}"
-            )
+            texts.append(f"insert into baton.{part.table} ({', '.join(part.columns)}) values ({row}){part.resolution}")  # noqa: S608
             continue
         changed = ", ".join(f"{name} = {place()}" for name in part.columns) if isinstance(part, Update) else ""
         found = " and ".join(f"{name} = {place()}" for name in part.key)

@@ -29,7 +29,7 @@ STOP_S: Final = 10.0
 _ASK_GAP_S = 0.02
 """How long a busy worker collects what comes before it looks again; an idle one looks at once."""
 _REST_S = 0.05
-"""How long a loop rests that did all there was: half the batches cost half as much, and nobody waits for them."""
+"""How long a loop rests that did all there was: fewer and larger batches cost less, and what comes waits no longer."""
 _FUTILE_LIMIT_S = 0.25
 _BACKOFF_LIMIT_S = 30.0
 

@@ -291,23 +291,42 @@ async def test_a_batch_of_all_kinds_is_decided_as_its_leads_would_be_one_by_one(
     assert [seen[7] for seen in together] == [0, 1, 0, None, 2, None, None, None, None]
 
 
+async def test_one_cycle_serves_every_tenant_that_has_leads_waiting(world: Journeys) -> None:
+    worlds = [world, *(Journeys(world.database, world.admin) for _ in range(3))]
+    leads: list[UUID] = []
+    for each in worlds:
+        if each is not world:
+            await each.seed()
+        leads.append(await each.post(each.partner()))
+    await world.admin.execute(
+        "update baton.adjudication set queued_at = baton.now() + interval '1 hour' where lead_id = $1", leads[1]
+    )
+    await Adjudicator(world.database).cycle()
+    assert await statuses(world, *leads) == ["open", "received", "open", "open"]
+
+
 async def test_leads_that_were_set_aside_hide_no_other_however_many_they_are(world: Journeys) -> None:
     async def due_in() -> float:
         due = Adjudicator(world.database).due
         return await world.admin.fetchval(f"select extract(epoch from {due} - now())::float8")
 
     lead_id = await world.post(world.partner())
-    await world.admin.execute("alter table baton.adjudication disable trigger all")
-    await world.admin.execute(
-        "insert into baton.adjudication (tenant_id, partner_id, lead_id, n, queued_at) overriding system value"
-        " select tenant_id, partner_id, gen_random_uuid(), -k, baton.now() + interval '1 hour'"
-        " from baton.adjudication, generate_series(1, 300) as k where lead_id = $1",
-        lead_id,
-    )
-    assert await due_in() <= 0
-    await decide(world)
-    assert await statuses(world, lead_id) == ["open"]
-    assert 3500 < await due_in() <= 3600
+    async with world.admin.transaction():
+        await world.admin.execute("alter table baton.adjudication disable trigger all")
+        await world.admin.execute(
+            "insert into baton.adjudication (tenant_id, partner_id, lead_id, n, queued_at) overriding system value"
+            " select tenant_id, partner_id, gen_random_uuid(), -k, baton.now() + interval '1 hour'"
+            " from baton.adjudication, generate_series(1, 300) as k where lead_id = $1",
+            lead_id,
+        )
+        await world.admin.execute("alter table baton.adjudication enable trigger all")
+    try:
+        assert await due_in() <= 0
+        await decide(world)
+        assert await statuses(world, lead_id) == ["open"]
+        assert 3500 < await due_in() <= 3600
+    finally:
+        await world.admin.execute("delete from baton.adjudication where tenant_id = $1 and n < 0", world.tenant_id)
 
 
 async def test_an_edit_in_flight_does_not_cost_the_first_its_place(world: Journeys) -> None:
