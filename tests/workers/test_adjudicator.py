@@ -291,6 +291,24 @@ async def test_a_batch_of_all_kinds_is_decided_as_its_leads_would_be_one_by_one(
     assert [seen[7] for seen in together] == [0, 1, 0, None, 2, None, None, None, None]
 
 
+async def test_a_batch_adds_and_changes_rows_of_many_leads_as_one_set_would(world: Journeys) -> None:
+    actor = world.internal("manager")
+    leads = [await world.post(actor) for _ in range(3)]
+    common = {"tenant_id": world.tenant_id, "partner_id": world.partner_a}
+
+    def kept(name: str) -> list[Writes]:
+        sets = [Writes() for _ in leads]
+        for one, lead_id in zip(sets, leads, strict=True):
+            one.upsert("contact", {**common, "lead_id": lead_id}, {"document": json.dumps({"name": name})})
+        return sets
+
+    for name in ("added", "changed"):
+        async with world.acting(actor) as tx:
+            await Batches().run(tx, kept(name))
+        found = await world.admin.fetch("select document ->> 'name' from baton.contact where lead_id = any($1)", leads)
+        assert [row[0] for row in found] == [name] * 3
+
+
 async def test_one_cycle_serves_every_tenant_that_has_leads_waiting(world: Journeys) -> None:
     worlds = [world, *(Journeys(world.database, world.admin) for _ in range(3))]
     leads: list[UUID] = []
