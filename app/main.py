@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from app.db.session import Address, Database, Login
 from app.routers import (
@@ -46,6 +47,9 @@ _SPARE = 4
 """Connections of each login that one tenant alone, with all of its places taken, leaves to the others."""
 _AUTH = 4
 """Connections for tokens, keys and counts."""
+
+_UNTOLD: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's own telemetry exports addresses, exceptions and refused input, which hold what callers say of people."""
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
@@ -114,6 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url="/docs" if settings.docs else None,
         redoc_url=None,
+        telemetry=_UNTOLD,
     )
     app.state.issuer = issuer
     app.state.database = database

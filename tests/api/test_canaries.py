@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from opentelemetry import _logs, metrics, trace
 
 from app.security.keyring import MasterKeys
 from tests.api.refusals import addressed, send, writing
@@ -84,3 +85,26 @@ async def test_no_error_log_or_metric_repeats_what_a_caller_said(people: Populat
     ours = [record for record in caplog.records if not record.name.startswith(others)]
     assert [record.getMessage() for record in ours if WORD in record.getMessage() or WORD in str(record.args)] == []
     assert not any(WORD in (record.exc_text or "") for record in ours)
+
+
+async def test_the_framework_tells_no_telemetry_of_requests(people: Population, monkeypatch):
+    asked: list[str] = []
+
+    class Provider:
+        """An operator's own, as the framework finds it in the process."""
+
+        def __getattr__(self, name: str) -> Any:
+            asked.append(name)
+            raise AttributeError(name)
+
+    for module, get in (
+        (trace, "get_tracer_provider"),
+        (metrics, "get_meter_provider"),
+        (_logs, "get_logger_provider"),
+    ):
+        monkeypatch.setattr(module, get, Provider)
+
+    answer = await people.world.http.post("/v1/leads", json={WORD: WORD}, headers={"Authorization": "Bearer x"})
+
+    assert answer.status_code == 401
+    assert asked == []
