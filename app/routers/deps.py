@@ -6,12 +6,13 @@ from uuid import UUID
 from fastapi import Depends, Path, Request
 
 from app.db.cases import LeadRef
-from app.routers.edge import Caller, IfMatch, Tx
+from app.routers.edge import Caller, IfMatch, Tx, given
 from app.services import handovers, kit, outcomes
 
 __all__ = ["Caller", "HandoverId", "IfMatch", "Kit", "Lead", "OutcomeId", "Tx"]
 
 
+@given
 async def process_kit(request: Request) -> kit.Kit:
     """Return the kit that the composition root made."""
     held: kit.Kit = request.app.state.kit

@@ -16,6 +16,7 @@ from app.routers.edge.access import (
 )
 from app.routers.edge.declaration import BodyKind, Deprecation, UndeclaredRouteError, opens, public
 from app.routers.edge.gate import Gate
+from app.routers.edge.giving import given
 from app.routers.edge.install import install
 from app.routers.edge.openapi import document
 from app.routers.edge.responses import JSONBytes
@@ -40,6 +41,7 @@ __all__ = [
     "Tx",
     "UndeclaredRouteError",
     "document",
+    "given",
     "include",
     "install",
     "opens",

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] - the driver ships none
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
@@ -39,6 +38,7 @@ from app.routers.edge import (
 from app.routers.edge.address import client_address
 from app.routers.edge.declaration import BodyKind, Declaration, UndeclaredRouteError, declaration_of
 from app.routers.edge.exchange import Exchange
+from app.routers.edge.giving import hand_over
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -50,11 +50,13 @@ class BatonRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - passed on
         self.declaration = declaration_of(endpoint)
+        endpoint, self.given = hand_over(endpoint)
         methods = frozenset(options.get("methods") or {"GET"})
         options["responses"] = openapi.responses(self.declaration, methods, options.get("responses"))
         options["openapi_extra"] = openapi.operation(self.declaration, methods, options.get("openapi_extra"))
         super().__init__(path, endpoint, **options)
-        _refuse_contradictions(self.dependant, self.declaration, methods)
+        asked = self.given | {dependency.call for dependency in query.flat(self.dependant)}
+        _refuse_contradictions(path, asked, self.declaration, methods)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the pipeline around FastAPI's own handler."""
@@ -227,9 +229,10 @@ class _Parsed(Request):
         return self._current.value
 
 
-def _refuse_contradictions(dependant: Dependant, declared: Declaration, methods: frozenset[str]) -> None:
+def _refuse_contradictions(
+    path: str, asked: frozenset[Callable[..., Any] | None], declared: Declaration, methods: frozenset[str]
+) -> None:
     """Refuse an endpoint that asks for what its declaration will not give it."""
-    asked = {dependency.call for dependency in query.flat(dependant)}
     has_transaction = not declared.public and declared.body is not BodyKind.STREAM
     given: dict[Callable[..., Any], bool] = {
         access.current_actor: not declared.public,
@@ -241,4 +244,4 @@ def _refuse_contradictions(dependant: Dependant, declared: Declaration, methods:
     for call, is_given in given.items():
         if call in asked and not is_given:
             name = getattr(call, "__name__", "")
-            raise UndeclaredRouteError(f"{dependant.path} asks for {name}, which its declaration does not give")
+            raise UndeclaredRouteError(f"{path} asks for {name}, which its declaration does not give")
