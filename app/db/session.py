@@ -12,42 +12,24 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # the driver ships none
 
+from app.db.connections import Connection, Connections, Row
 from app.domain.actor import Actor, Side
 
 WAKE_CHANNEL = "baton_wake"
 _WAKE_GAP_S = 0.05
 """At most one wake-up per 50 ms and process: a loop that worked rests as long (design 7.10 allows one per 10 ms)."""
+_PATIENCE_S = 2
+"""How long a request waits for a free connection."""
 _SNAPSHOT = "begin isolation level repeatable read read only"
 
 
 class NothingCommittedError(RuntimeError):
     """COMMIT of a failed transaction does not raise, it rolls back: nothing may be answered as done."""
-
-
-Row = Mapping[str, Any]
-"""A row by column name. Iterating the driver's own record gives values: take `dict(row)` to pass it on as a mapping."""
-
-
-class _Connection(Protocol):
-    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str: ...  # noqa: ASYNC109
-    async def fetch(self, query: str, *args: object) -> list[Row]: ...
-    async def fetchrow(self, query: str, *args: object) -> Row | None: ...
-    async def fetchval(self, query: str, *args: object, timeout: float | None = None) -> Any: ...  # noqa: ANN401, ASYNC109
-
-
-class _Pool(Protocol):
-    """What this module uses of asyncpg's pool, which has no types of its own."""
-
-    def acquire(self, *, timeout: float) -> Any: ...  # noqa: ANN401  # awaitable and context manager in one
-    async def release(self, connection: _Connection) -> None: ...
-    async def close(self) -> None: ...
-    def terminate(self) -> None: ...
-    def get_size(self) -> int: ...
 
 
 class Login(StrEnum):
@@ -98,13 +80,16 @@ class Identity:
 class Transaction:
     """Statements of one unit of work, run on one asyncpg connection as one login."""
 
-    __slots__ = ("_begin", "_connection", "_now", "_pool", "_wakes", "identity", "played", "request_id", "traceparent")
+    __slots__ = (
+        *("_begin", "_connection", "_connections", "_now", "_wakes"),
+        *("identity", "played", "request_id", "traceparent"),
+    )
 
-    def __init__(self, pool: _Pool, identity: Identity, begin: str = "begin") -> None:
+    def __init__(self, connections: Connections, identity: Identity, begin: str = "begin") -> None:
         self.identity = identity
         self._begin = begin
-        self._pool = pool
-        self._connection: _Connection | None = None
+        self._connections = connections
+        self._connection: Connection | None = None
         self.request_id = ""
         self.traceparent: str | None = None
         self.played = False
@@ -116,13 +101,13 @@ class Transaction:
         """Whether a statement has been sent."""
         return self._connection is not None
 
-    async def _open(self) -> _Connection:
+    async def _open(self) -> Connection:
         if self._connection is None:
-            connection: _Connection = await self._pool.acquire(timeout=2)
+            connection = await self._connections.take(_PATIENCE_S)
             try:
                 await connection.execute(self.identity.binding(self._begin))
             except BaseException:
-                await self._pool.release(connection)
+                await self._connections.give(connection, fit=False)
                 raise
             self._connection = connection
         return self._connection
@@ -163,12 +148,13 @@ class Transaction:
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        done = ""
         try:
             done = await connection.execute("commit" if commit else "rollback")
-            if commit and done != "COMMIT":
-                raise NothingCommittedError("the transaction had failed before its commit")
         finally:
-            await self._pool.release(connection)
+            await self._connections.give(connection, fit=bool(done))
+        if commit and done != "COMMIT":
+            raise NothingCommittedError("the transaction had failed before its commit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +176,14 @@ class Database:
         self._address = address
         self._sizes = logins
         self._prepared = prepared_statements
-        self._pools: dict[Login, _Pool] = {}
+        self._pools: dict[Login, Connections] = {}
         self._wake_task: asyncio.Task[None] | None = None
         self._wake_again = False
 
     async def start(self) -> None:
         """Open the pools (lazily filled)."""
         for login, size in self._sizes.items():
-            self._pools[login] = await _create_pool(
+            self._pools[login] = await Connections.open(
                 self._address.url,
                 user=login.user,
                 password=self._address.passwords[login],
@@ -249,13 +235,8 @@ class Database:
 
         Raises TimeoutError after `patience_s` seconds, the wait for a connection included.
         """
-        pool = self._pools[login]
-        async with asyncio.timeout(patience_s):
-            connection: _Connection = await pool.acquire(timeout=patience_s)
-            try:
-                row = await connection.fetchrow(sql, *args)
-            finally:
-                await pool.release(connection)
+        async with asyncio.timeout(patience_s), _borrowed(self._pools[login], patience_s) as connection:
+            row = await connection.fetchrow(sql, *args)
         if row is None:
             raise LookupError("the statement answers one row")
         return row
@@ -272,7 +253,7 @@ class Database:
         while True:
             self._wake_again = False
             try:
-                async with pool.acquire(timeout=2) as connection:
+                async with _borrowed(pool, _PATIENCE_S) as connection:
                     await connection.execute(f"notify {WAKE_CHANNEL}")
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
                 return  # the workers' own poll carries on
@@ -282,13 +263,13 @@ class Database:
 
     def open_connections(self) -> dict[str, int]:
         """Return how many connections are open, by login."""
-        return {login.value: pool.get_size() for login, pool in self._pools.items()}
+        return {login.value: pool.size() for login, pool in self._pools.items()}
 
     async def ping(self) -> None:
         """Raise when the database does not answer within 2 s."""
         pool = next(iter(self._pools.values()))
-        async with pool.acquire(timeout=2) as connection:
-            await connection.execute("select 1", timeout=2)  # one message: a pooler cannot part it
+        async with _borrowed(pool, _PATIENCE_S) as connection:
+            await connection.execute("select 1", timeout=_PATIENCE_S)  # one message: a pooler cannot part it
 
 
 def _told(login: Login) -> dict[str, str]:
@@ -297,8 +278,16 @@ def _told(login: Login) -> dict[str, str]:
     return held if login is Login.WORKER else {**held, "statement_timeout": "5000"}
 
 
-async def _create_pool(url: str, **options: object) -> _Pool:
-    return cast("_Pool", await asyncpg.create_pool(url, **options))  # pyright: ignore[reportUnknownMemberType, reportArgumentType]  # untyped
+@asynccontextmanager
+async def _borrowed(connections: Connections, patience_s: float) -> AsyncGenerator[Connection]:
+    """Lend a connection for statements that are transactions of their own."""
+    connection = await connections.take(patience_s)
+    fit = False
+    try:
+        yield connection
+        fit = True
+    finally:
+        await connections.give(connection, fit=fit)
 
 
 async def _keep(_: object) -> None:
