@@ -4,14 +4,25 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any, cast
 
+from pydantic_core import to_json
+
 from app.domain.matching import normalise_company_name, normalise_domain, normalise_phone
 from app.domain.playbook import Playbook
 from app.schemas.leads import LeadIn
 
 
-def canonical(body: LeadIn) -> bytes:
-    """Return the hash of a validated body: equal bodies are equal whatever their spacing and order of fields."""
-    return sha256(body.model_dump_json(exclude_none=True, exclude_defaults=True).encode()).digest()
+def plain(body: LeadIn, *, test: bool) -> dict[str, Any]:
+    """Return what a validated body says as plain JSON, in one order and without what it leaves out.
+
+    `test` is said for a test client that does not say it: the lead is compared as it is kept.
+    """
+    said = body.model_dump(mode="json", exclude_none=True, exclude={"test"})
+    return {**said, "test": True} if test else said
+
+
+def canonical(said: Mapping[str, Any]) -> bytes:
+    """Return the hash of a plain body: equal bodies are equal whatever their spacing and order of fields."""
+    return sha256(to_json(said)).digest()
 
 
 def choice_errors(playbook: Playbook, company: Mapping[str, Any], context: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ from app.domain.journey import Command
 from app.domain.lead import form_state, known_fields
 from app.domain.refusals import permitted
 from app.domain.view import etag
-from app.schemas.lead_body import canonical, choice_errors, company_columns
+from app.schemas.lead_body import canonical, choice_errors, company_columns, plain
 from app.schemas.leads import LeadIn, LeadPatch
 from app.services.kit import Kit
 
@@ -86,10 +86,9 @@ def _validated(case: Case, changed: Mapping[str, Any]) -> LeadIn:
 
 
 def _facts(case: Case, whole: LeadIn, given: Mapping[str, Any]) -> Facts:
-    company = whole.company.model_dump(mode="json", exclude_none=True)
-    context = whole.context.model_dump(mode="json", exclude_none=True) if whole.context else {}
-    contact = whole.contact.model_dump(mode="json", exclude_none=True) if whole.contact else None
-    provenance = whole.provenance.model_dump(mode="json", exclude_none=True)
+    said = plain(whole, test=whole.test)
+    company, contact, context = said["company"], said.get("contact"), said.get("context", {})
+    provenance = said["provenance"]
     errors = choice_errors(case.playbook, company, context)
     if errors:
         raise ValidationFailedError("Some fields are not valid.", errors=errors)
@@ -103,7 +102,7 @@ def _facts(case: Case, whole: LeadIn, given: Mapping[str, Any]) -> Facts:
             "context": context,
             "completeness": completeness,
             "missing": missing,
-            "body_hash": canonical(whole),
+            "body_hash": canonical(said),
         },
         metadata=(case.lead.id, whole.metadata or {}) if "metadata" in given else None,
         contents={

@@ -28,7 +28,7 @@ from app.domain.ids import Prefix, read, show
 from app.domain.lead import RECEIVED, form_state, known_fields
 from app.domain.playbook import Playbook
 from app.domain.view import handover_view
-from app.schemas.lead_body import canonical, choice_errors, company_columns
+from app.schemas.lead_body import canonical, choice_errors, company_columns, plain
 from app.schemas.leads import LeadIn
 
 _PROGRAM = """
@@ -94,26 +94,27 @@ async def take(tx: Transaction, actor: Actor, body: LeadIn) -> Taken:
     if found["playbook_id"] is None:
         raise PlaybookNotAgreedError("No playbook is in force for this program yet.")
     playbook = await playbooks.playbook(tx, actor.tenant_id, found["playbook_id"])
-    # What a test client leaves out is said for it: the lead is compared as it is kept.
-    digest = canonical(body.model_copy(update={"test": test}))
+    said = plain(body, test=test)
+    digest = canonical(said)
     if found["lead_id"] is not None:
         if digest not in (found["posted_hash"], found["body_hash"]):
             raise ExternalIdInUseError("The external id names a lead with another body.")
         row = await cases.read_lead(tx, actor, found["lead_id"])
         return Taken(row, await playbooks.playbook(tx, actor.tenant_id, row["playbook_id"]), created=False)
-    return await _create(tx, actor, body, _New(partner_id, test, digest, dict(found)), playbook)
+    return await _create(tx, actor, body, _New(partner_id, test, said, digest, dict(found)), playbook)
 
 
 @dataclass(frozen=True, slots=True)
 class _New:
     partner_id: UUID
     test: bool
+    said: dict[str, Any]
     digest: bytes
     found: dict[str, Any]
 
 
 async def _create(tx: Transaction, actor: Actor, body: LeadIn, new: _New, playbook: Playbook) -> Taken:
-    said = _said(body, new, playbook)
+    said = _said(new, playbook)
     row = _row(actor, body, new, playbook, said)
     contact: Mapping[str, Any] = row["contact"] or {}
     writes = Writes()
@@ -165,9 +166,9 @@ class _Said:
     known: frozenset[str]
 
 
-def _said(body: LeadIn, new: _New, playbook: Playbook) -> _Said:
+def _said(new: _New, playbook: Playbook) -> _Said:
     """Return what the body says. Raises ValidationFailedError for what only enrolment and playbook can tell."""
-    given = body.model_dump(mode="json", exclude_none=True)
+    given = new.said
     company, contact, context = given["company"], given.get("contact"), given.get("context", {})
     defaults = cast("dict[str, Any]", from_json(new.found["provenance_defaults"].encode()))
     provenance = {**defaults, **given["provenance"]}
