@@ -4,7 +4,7 @@ size -> authentication -> rate -> scope -> a place at work -> idempotency -> pre
 validation -> work -> commit -> answer.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Container, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +38,7 @@ from app.routers.edge import (
 from app.routers.edge.address import client_address
 from app.routers.edge.declaration import BodyKind, Declaration, UndeclaredRouteError, declaration_of
 from app.routers.edge.exchange import Exchange
-from app.routers.edge.giving import hand_over
-
-Handler = Callable[[Request], Awaitable[Response]]
+from app.routers.edge.giving import Asked, Handler
 
 _BODILESS = frozenset({"GET", "DELETE"})  # a body of these is never read; the server discards it
 
@@ -50,21 +48,22 @@ class BatonRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - passed on
         self.declaration = declaration_of(endpoint)
-        endpoint, self.given = hand_over(endpoint)
+        self.asked = Asked.by(endpoint)
         methods = frozenset(options.get("methods") or {"GET"})
         options["responses"] = openapi.responses(self.declaration, methods, options.get("responses"))
         options["openapi_extra"] = openapi.operation(self.declaration, methods, options.get("openapi_extra"))
-        super().__init__(path, endpoint, **options)
-        asked = self.given | {dependency.call for dependency in query.flat(self.dependant)}
+        super().__init__(path, self.asked.for_framework(), **options)
+        asked = {*self.asked.given.values(), *(dependency.call for dependency in query.flat(self.dependant))}
         _refuse_contradictions(path, asked, self.declaration, methods)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the pipeline around FastAPI's own handler."""
+        """Return the pipeline around the endpoint, called directly or by FastAPI's own handler."""
         known = query.known_names(self.dependant)
         needed = self.body_field is not None and self.body_field.field_info.is_required()
+        direct = None if self.dependencies else self.asked.direct()
         pipeline = _Pipeline(
             self.declaration,
-            super().get_route_handler(),
+            direct or super().get_route_handler(),
             known,
             self.body_field is not None,
             needed,
@@ -230,7 +229,7 @@ class _Parsed(Request):
 
 
 def _refuse_contradictions(
-    path: str, asked: frozenset[Callable[..., Any] | None], declared: Declaration, methods: frozenset[str]
+    path: str, asked: Container[Callable[..., Any] | None], declared: Declaration, methods: frozenset[str]
 ) -> None:
     """Refuse an endpoint that asks for what its declaration will not give it."""
     has_transaction = not declared.public and declared.body is not BodyKind.STREAM
