@@ -17,11 +17,16 @@ def plain(body: LeadIn, *, test: bool) -> dict[str, Any]:
     `test` is said for a test client that does not say it: the lead is compared as it is kept.
     """
     said = body.model_dump(mode="json", exclude_none=True, exclude={"test"})
+    if "metadata" in said:
+        said["metadata"] = dict(sorted(said["metadata"].items()))  # its names are the caller's, and so was their order
     return {**said, "test": True} if test else said
 
 
 def canonical(said: Mapping[str, Any]) -> bytes:
-    """Return the hash of a plain body: equal bodies are equal whatever their spacing and order of fields."""
+    """Return the hash of a plain body: equal bodies are equal whatever their spacing and order of fields.
+
+    Hashes are stored: a new field of a lead has no default but None, or leads of before would not be recognised.
+    """
     return sha256(to_json(said)).digest()
 
 
