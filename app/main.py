@@ -49,7 +49,7 @@ _AUTH = 4
 """Connections for tokens, keys and counts."""
 
 _UNTOLD: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-"""FastAPI's own telemetry exports addresses, exceptions and refused input, which hold what callers say of people."""
+"""FastAPI's own telemetry exports query strings and exceptions, which may hold what callers say of people."""
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, cast
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # the driver ships none
 
 _KEPT_S: Final = 5.0
-"""How long a connection may lie here before the pool gets it, whose own idle time begins then."""
+"""How long a connection lies here at least before the pool gets it, whose own idle time begins then; twice at most."""
 
 Row = Mapping[str, Any]
 """A row by column name. Iterating the driver's own record gives values: take `dict(row)` to pass it on as a mapping."""
@@ -69,7 +69,7 @@ class Connections:
             self._waiting -= 1
 
     async def give(self, connection: Connection, *, fit: bool) -> None:
-        """Give a connection back; `fit` says that the next transaction can begin on it as it is."""
+        """Take a connection back from who uses it no more; `fit` says that a transaction can begin on it as it is."""
         if not fit or self._waiting or self._closing:
             await self._pool.release(connection)
             return

@@ -7,6 +7,7 @@ the commit, on a connection of its own, never inside a business transaction (des
 """
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ WAKE_CHANNEL = "baton_wake"
 _WAKE_GAP_S = 0.05
 """At most one wake-up per 50 ms and process: a loop that worked rests as long (design 7.10 allows one per 10 ms)."""
 _PATIENCE_S = 2
-"""How long a request waits for a free connection."""
+"""How long a free connection is waited for, and the answer to a ping."""
 _SNAPSHOT = "begin isolation level repeatable read read only"
 
 
@@ -191,6 +192,7 @@ class Database:
                 max_size=size,
                 statement_cache_size=512 if self._prepared else 0,
                 max_inactive_connection_lifetime=300,
+                max_queries=sys.maxsize,  # or the pool closes its busiest connections, all at once, when it is full
                 command_timeout=30,
                 reset=_keep,
                 server_settings={"application_name": f"baton {login.value}"} | (_told(login) if self._prepared else {}),

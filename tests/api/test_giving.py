@@ -1,13 +1,17 @@
 """An endpoint that is called directly answers every body as one that FastAPI calls; who asks for more is left to it."""
 
 import json
-from typing import Annotated
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, routing
+from fastapi.dependencies.models import Dependant
 
+from app.domain.errors import NotPermittedError
 from app.routers.edge import BatonRoute, Caller, IfMatch, JSONBytes, Services, Tx, include, install, opens
+from app.routers.edge.declaration import UndeclaredRouteError
 from app.routers.edge.giving import Asked
 from app.schemas.leads import LeadIn
 from tests.api.edge_world import FakeDatabase, FakeVerifier
@@ -72,6 +76,22 @@ async def test_a_body_is_answered_alike_whoever_calls_the_endpoint(client: httpx
         assert direct["body"]["external_id"] == "A-1"
 
 
+async def test_only_one_of_the_two_was_called_by_fastapi(client: httpx2.AsyncClient, monkeypatch):
+    called: list[str] = []
+
+    async def noting(*, dependant: Dependant, values: dict[str, Any], is_coroutine: bool) -> Any:
+        assert is_coroutine
+        called.append(str(dependant.path))
+        return await dependant.call(**values)
+
+    monkeypatch.setattr(routing, "run_endpoint_function", noting)
+
+    for path in ("/direct", "/solved"):
+        assert (await client.post(path, json=BODY)).status_code == 200
+
+    assert called == ["/solved"]
+
+
 async def nothing() -> JSONBytes: ...
 async def given(by: Caller, tx: Tx) -> JSONBytes: ...
 async def body(body: LeadIn, by: Caller) -> JSONBytes: ...
@@ -93,13 +113,23 @@ def test_only_who_asks_for_nothing_but_a_body_is_called_directly():
     assert called == ["nothing", "given", "body"]
 
 
-async def test_dependencies_of_the_route_itself_are_solved():
-    """A route may refuse by a dependency that its endpoint does not name."""
+def test_an_endpoint_that_cannot_be_awaited_does_not_start():
+    def plain(by: Caller) -> JSONBytes: ...
+    async def parts(by: Caller) -> AsyncIterator[bytes]:
+        yield b""
 
+    for endpoint in (plain, parts):
+        with pytest.raises(UndeclaredRouteError, match="async def"):
+            BatonRoute("/", opens()(endpoint))
+
+
+@pytest.mark.parametrize("where", ["nowhere", "router", "inclusion"])
+async def test_what_an_endpoint_does_not_name_is_solved_wherever_it_was_asked_for(where: str):
     async def refuse() -> None:
-        raise AssertionError("solved")
+        raise NotPermittedError("A dependency refuses.")
 
-    router = APIRouter(route_class=BatonRoute, dependencies=[Depends(refuse)])
+    asked = [Depends(refuse)]
+    router = APIRouter(route_class=BatonRoute, dependencies=asked if where == "router" else [])
 
     @router.get("/")
     @opens()
@@ -108,12 +138,12 @@ async def test_dependencies_of_the_route_itself_are_solved():
 
     app = FastAPI()
     install(app, Services(FakeVerifier(), FakeDatabase()))
-    include(app, router)
+    app.include_router(router, dependencies=asked if where == "inclusion" else [])
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://baton.test") as made:
         answer = await made.get("/", headers={"Authorization": "Bearer reader"})
 
-    assert answer.status_code == 500
+    assert answer.status_code == (200 if where == "nowhere" else 403)
 
 
 async def test_what_is_given_is_handed_beside_an_endpoints_own_request_and_to_dependencies():

@@ -76,6 +76,25 @@ async def test_who_waits_gets_the_connection_that_is_given_back_and_nobody_waits
     await two.give(held[1], fit=True)
 
 
+async def test_who_gave_up_waiting_is_not_waited_for(two: Connections, monkeypatch):
+    monkeypatch.setattr(subject, "_KEPT_S", 60)
+    held = [await two.take(2) for _ in range(2)]
+    waiting = asyncio.create_task(two.take(2))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    last = await backend_of(held[1])
+
+    for one in held:
+        await two.give(one, fit=True)
+
+    # Kept ones come back last in, first out; the pool would have handed out the other.
+    again = await two.take(2)
+    assert again is held[1]
+    assert await backend_of(again) == last
+    await two.give(again, fit=True)
+
+
 async def test_a_kept_connection_that_the_server_ended_is_replaced(two: Connections, database_url, monkeypatch):
     monkeypatch.setattr(subject, "_KEPT_S", 60)
     held = [await two.take(2) for _ in range(2)]

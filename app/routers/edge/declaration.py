@@ -22,7 +22,7 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
 class BodyKind(Enum):
     """Who reads the body of a route."""
 
-    JSON = "json"  # the edge parses it, FastAPI validates it
+    JSON = "json"  # the edge parses it, its model validates it
     RAW = "raw"  # the edge reads it, the endpoint gets the bytes
     STREAM = "stream"  # the endpoint reads it, and opens transactions of its own
 

@@ -18,15 +18,19 @@ from fastapi.params import Depends
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
-_ATTRIBUTE: Final = "__baton_given__"
+from app.routers.edge.declaration import UndeclaredRouteError
 
-Read = TypeVar("Read", bound=Callable[[Request], Awaitable[object]])
+_ATTRIBUTE: Final = "__baton_given__"
+_REQUEST: Final = "request_of_the_edge"
+"""A parameter that no endpoint has."""
+
 Reader = Callable[[Request], Awaitable[object]]
+Reading = TypeVar("Reading", bound=Reader)
 Endpoint = Callable[..., Awaitable[Any]]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def given(read: Read) -> Read:
+def given(read: Reading) -> Reading:
     """Mark a dependency that needs nothing but the request, waits for nothing and never refuses."""
     setattr(read, _ATTRIBUTE, True)
     return read
@@ -34,16 +38,18 @@ def given(read: Read) -> Read:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an endpoint asks for: what is given, by name, and the parameters that are left to FastAPI."""
+    """What an endpoint asks for: readers of what is given, by name, and the parameters that are left to FastAPI."""
 
     endpoint: Endpoint
     signature: inspect.Signature
-    given: Mapping[str, Reader]
+    readers: Mapping[str, Reader]
     left: tuple[inspect.Parameter, ...]
 
     @classmethod
     def by(cls, endpoint: Endpoint) -> Self:
-        """Read the signature of `endpoint`."""
+        """Read the signature of `endpoint`. Raises UndeclaredRouteError where it cannot be awaited."""
+        if not inspect.iscoroutinefunction(endpoint):
+            raise UndeclaredRouteError(f"{endpoint!r} is no `async def` that returns its answer")
         signature = inspect.signature(endpoint, eval_str=True)
         readers = {name: read for name, one in signature.parameters.items() for read in _readers(one)}
         left = tuple(one for name, one in signature.parameters.items() if name not in readers)
@@ -51,16 +57,16 @@ class Asked:
 
     def for_framework(self) -> Endpoint:
         """Return the endpoint as FastAPI shall see it: without what is given."""
-        if not self.given:
+        if not self.readers:
             return self.endpoint
         own = next((one.name for one in self.left if one.annotation is Request), None)
         shown = [*self.left]
         if own is None:
-            shown.append(inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request))
+            shown.append(inspect.Parameter(_REQUEST, inspect.Parameter.KEYWORD_ONLY, annotation=Request))
 
         @wraps(self.endpoint)
         async def called(**values: Any) -> Any:  # noqa: ANN401 - as the endpoint
-            return await self._call(values[own] if own else values.pop("request"), values)
+            return await self._call(values[own] if own else values.pop(_REQUEST), values)
 
         cast("Any", called).__signature__ = self.signature.replace(parameters=shown)
         return called
@@ -85,7 +91,7 @@ class Asked:
         return handle
 
     async def _call(self, request: Request, values: dict[str, Any]) -> Any:  # noqa: ANN401 - as the endpoint
-        for name, read in self.given.items():
+        for name, read in self.readers.items():
             values[name] = await read(request)
         return await self.endpoint(**values)
 

@@ -21,7 +21,7 @@ async def on_refusal(request: Request, error: Exception) -> Response:
 
 
 async def on_invalid(request: Request, error: Exception) -> Response:
-    """Answer fields that FastAPI found invalid; a path that cannot be an id is one that names nothing."""
+    """Answer fields that were found invalid; a path that cannot be an id is one that names nothing."""
     if not isinstance(error, RequestValidationError):
         raise error
     found = error.errors()

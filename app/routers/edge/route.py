@@ -1,6 +1,6 @@
 """The one pipeline of every route, in the order in which the first wrong thing decides (security.md 1.3).
 
-size -> authentication -> rate -> scope -> a place at work -> idempotency -> preconditions -> strict JSON -> FastAPI's
+size -> authentication -> rate -> scope -> a place at work -> idempotency -> preconditions -> strict JSON ->
 validation -> work -> commit -> answer.
 """
 
@@ -53,14 +53,16 @@ class BatonRoute(APIRoute):
         options["responses"] = openapi.responses(self.declaration, methods, options.get("responses"))
         options["openapi_extra"] = openapi.operation(self.declaration, methods, options.get("openapi_extra"))
         super().__init__(path, self.asked.for_framework(), **options)
-        asked = {*self.asked.given.values(), *(dependency.call for dependency in query.flat(self.dependant))}
+        asked = {*self.asked.readers.values(), *(dependency.call for dependency in query.flat(self.dependant))}
         _refuse_contradictions(path, asked, self.declaration, methods)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the pipeline around the endpoint, called directly or by FastAPI's own handler."""
         known = query.known_names(self.dependant)
         needed = self.body_field is not None and self.body_field.field_info.is_required()
-        direct = None if self.dependencies else self.asked.direct()
+        # FastAPI asks again where a router includes this one, maybe with dependencies of its own.
+        included = hasattr(self, "app")
+        direct = None if self.dependencies or included else self.asked.direct()
         pipeline = _Pipeline(
             self.declaration,
             direct or super().get_route_handler(),
@@ -213,7 +215,7 @@ class _Pipeline:
 
 
 class _Parsed(Request):
-    """The request that FastAPI sees: its body has been read and parsed already."""
+    """The request that the endpoint is called with: its body has been read and parsed already."""
 
     def __init__(self, request: Request, current: Exchange) -> None:
         super().__init__(request.scope, request.receive)
