@@ -122,6 +122,18 @@ async def run_for(seconds: float, bench, *loops: Loop) -> None:
     await watch.stop()
 
 
+async def test_the_question_is_never_compiled(bench):
+    name = bench.url.rpartition("/")[2].partition("?")[0]
+    await bench.admin.execute(f'alter database "{name}" set jit = on')  # PostgreSQL's own default, unlike ours
+    watch = Watch(Address(bench.url, bench.passwords), lambda: None)
+
+    row = await watch.ask("select current_setting('jit') as jit")
+
+    await watch.stop()
+    await bench.admin.execute(f'alter database "{name}" reset jit')
+    assert row["jit"] == "off"
+
+
 async def test_a_loop_goes_on_at_once_while_there_is_more(bench):
     loop = Scripted("null", [AT_ONCE] * 50)
     await run_for(0.5, bench, loop)
