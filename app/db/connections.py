@@ -22,11 +22,25 @@ Row = Mapping[str, Any]
 class Connection(Protocol):
     """What is used of asyncpg's connection, which has no types of its own."""
 
-    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str: ...  # noqa: ASYNC109, D102
-    async def fetch(self, query: str, *args: object) -> list[Row]: ...  # noqa: D102
-    async def fetchrow(self, query: str, *args: object) -> Row | None: ...  # noqa: D102
-    async def fetchval(self, query: str, *args: object, timeout: float | None = None) -> Any: ...  # noqa: ANN401, ASYNC109, D102
-    def is_closed(self) -> bool: ...  # noqa: D102
+    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109  # asyncpg's
+        """Run one statement, or several without arguments; return the last one's command tag."""
+        ...
+
+    async def fetch(self, query: str, *args: object) -> list[Row]:
+        """Return all rows."""
+        ...
+
+    async def fetchrow(self, query: str, *args: object) -> Row | None:
+        """Return the first row or None."""
+        ...
+
+    async def fetchval(self, query: str, *args: object) -> Any:  # noqa: ANN401  # of any type
+        """Return the first column of the first row or None."""
+        ...
+
+    def is_closed(self) -> bool:
+        """Return whether it is known to have ended. Raises InterfaceError where the pool has taken it away."""
+        ...
 
 
 class _Pool(Protocol):

@@ -195,7 +195,7 @@ class Database:
                 max_queries=sys.maxsize,  # or the pool closes its busiest connections, all at once, when it is full
                 command_timeout=30,
                 reset=_keep,
-                server_settings={"application_name": f"baton {login.value}"} | (_told(login) if self._prepared else {}),
+                server_settings={"application_name": f"baton {login.value}"} | (told(login) if self._prepared else {}),
             )
 
     async def stop(self) -> None:
@@ -217,7 +217,7 @@ class Database:
         """
         begin = _SNAPSHOT if snapshot else "begin"
         if not self._prepared:
-            begin += "".join(f"; set local {name} = {value}" for name, value in _told(identity.login).items())
+            begin += "".join(f"; set local {name} = {value}" for name, value in told(identity.login).items())
         transaction = Transaction(self._pools[identity.login], identity, begin)
         try:
             yield transaction
@@ -274,8 +274,11 @@ class Database:
             await connection.execute("select 1", timeout=_PATIENCE_S)  # one message: a pooler cannot part it
 
 
-def _told(login: Login) -> dict[str, str]:
-    """Statements of the API end after 5 s (security.md 4, API4); none is long enough for compiling to pay."""
+def told(login: Login) -> dict[str, str]:
+    """Return what each session of a login is told at its start, by setting.
+
+    Statements of the API end after 5 s (security.md 4, API4); none is long enough for compiling to pay.
+    """
     held = {"jit": "off"}
     return held if login is Login.WORKER else {**held, "statement_timeout": "5000"}
 

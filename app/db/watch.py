@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs] - the driver ships none
 
-from app.db.session import WAKE_CHANNEL, Address, Login
+from app.db.session import WAKE_CHANNEL, Address, Login, told
 
 # InternalClientError is what asyncpg raises when a connection dies in the middle of its protocol.
 LOST: Final = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -51,8 +51,7 @@ class Watch:
             password=self._address.passwords[Login.WORKER],
             timeout=_PATIENCE_S,
             statement_cache_size=0 if self._pooled else 16,
-            # What is asked each second takes 0.2 ms; where its estimate grows, compiling it would take a hundred.
-            server_settings={"application_name": "baton worker watch"} | ({} if self._pooled else {"jit": "off"}),
+            server_settings={"application_name": "baton worker watch"} | ({} if self._pooled else told(Login.WORKER)),
         )
         self._connection = connection
         if not self._pooled:  # LISTEN would stay with a server connection that the next client gets

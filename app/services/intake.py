@@ -94,21 +94,21 @@ async def take(tx: Transaction, actor: Actor, body: LeadIn) -> Taken:
     if found["playbook_id"] is None:
         raise PlaybookNotAgreedError("No playbook is in force for this program yet.")
     playbook = await playbooks.playbook(tx, actor.tenant_id, found["playbook_id"])
-    said = plain(body, test=test)
-    digest = canonical(said)
+    given = plain(body, test=test)
+    digest = canonical(given)
     if found["lead_id"] is not None:
         if digest not in (found["posted_hash"], found["body_hash"]):
             raise ExternalIdInUseError("The external id names a lead with another body.")
         row = await cases.read_lead(tx, actor, found["lead_id"])
         return Taken(row, await playbooks.playbook(tx, actor.tenant_id, row["playbook_id"]), created=False)
-    return await _create(tx, actor, body, _New(partner_id, test, said, digest, dict(found)), playbook)
+    return await _create(tx, actor, body, _New(partner_id, test, given, digest, dict(found)), playbook)
 
 
 @dataclass(frozen=True, slots=True)
 class _New:
     partner_id: UUID
     test: bool
-    said: dict[str, Any]
+    given: dict[str, Any]
     digest: bytes
     found: dict[str, Any]
 
@@ -168,7 +168,7 @@ class _Said:
 
 def _said(new: _New, playbook: Playbook) -> _Said:
     """Return what the body says. Raises ValidationFailedError for what only enrolment and playbook can tell."""
-    given = new.said
+    given = new.given
     company, contact, context = given["company"], given.get("contact"), given.get("context", {})
     defaults = cast("dict[str, Any]", from_json(new.found["provenance_defaults"].encode()))
     provenance = {**defaults, **given["provenance"]}

@@ -138,7 +138,10 @@ async def test_what_an_endpoint_does_not_name_is_solved_wherever_it_was_asked_fo
 
     app = FastAPI()
     install(app, Services(FakeVerifier(), FakeDatabase()))
-    app.include_router(router, dependencies=asked if where == "inclusion" else [])
+    if where == "inclusion":
+        app.include_router(router, dependencies=asked)
+    else:
+        include(app, router)
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://baton.test") as made:
         answer = await made.get("/", headers={"Authorization": "Bearer reader"})

@@ -8,7 +8,7 @@ import pytest
 
 from app.db import connections as subject
 from app.db.connections import Connection, Connections
-from app.db.session import Login
+from app.db.session import Address, Database, Identity, Login
 
 pytestmark = pytest.mark.database
 IDLE_S = 0.2
@@ -88,7 +88,7 @@ async def test_who_gave_up_waiting_is_not_waited_for(two: Connections, monkeypat
     for one in held:
         await two.give(one, fit=True)
 
-    # Kept ones come back last in, first out; the pool would have handed out the other.
+    # Kept, and not lent by the pool, which wraps a connection anew each time.
     again = await two.take(2)
     assert again is held[1]
     assert await backend_of(again) == last
@@ -153,3 +153,24 @@ async def test_the_end_waits_for_what_is_out_and_for_nothing_else(two: Connectio
 
     await asyncio.wait_for(closing, 2)
     assert two.size() == 0
+
+
+async def test_no_connection_is_closed_for_its_count_while_somebody_waits(database_url, passwords):
+    """The pool's own limit is 50,000 statements, which under load all connections reach, and close, together."""
+    database = Database(Address(database_url, passwords), {Login.WORKER: 1})
+    await database.start()
+    identity = Identity(Login.WORKER)
+
+    async def backend() -> int:
+        async with database.begin(identity) as tx:
+            return await tx.fetchval("select pg_backend_pid()")
+
+    async with database.begin(identity) as tx:
+        first = await tx.fetchval("select pg_backend_pid()")
+        for _ in range(50_000):
+            await tx.execute("select")
+        waiting = [asyncio.create_task(backend()) for _ in range(3)]
+        await asyncio.sleep(0.05)
+
+    assert await asyncio.gather(*waiting) == [first] * 3
+    await database.stop()

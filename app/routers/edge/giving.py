@@ -105,7 +105,7 @@ def _readers(parameter: inspect.Parameter) -> Iterator[Reader]:
 def _checked(model: type[BaseModel], value: object) -> BaseModel:
     """Return the body as its model. Raises what FastAPI raises."""
     try:
-        return model.model_validate(value, from_attributes=True)
+        return model.model_validate(value)
     except ValidationError as error:
         found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
         raise RequestValidationError(found, body=value) from None
